@@ -1,0 +1,71 @@
+"""What a role asks of the world. Order in the tuple is order in the world.
+
+A role never does anything: its handler returns a tuple of effects, and whoever runs it (the Trio
+node, the simulator, a test, a reader) carries them out from left to right. A `Persist` must be on
+stable storage before any effect to its right is carried out; that is the whole durability rule.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+from paxos.protocol.events import Event
+from paxos.protocol.messages import Message
+from paxos.protocol.records import Record
+from paxos.protocol.values import Value
+
+
+@frozen
+class Persist:
+    """Write the record and sync, before anything to the right happens."""
+
+    record: Record
+
+
+@frozen
+class PersistLater:
+    """Write the record when convenient: losing it costs time, never safety."""
+
+    record: Record
+
+
+@frozen
+class Send:
+    """Send one message to each target (a node's name; it may be the sender's own)."""
+
+    targets: tuple[str, ...]
+    message: Message
+
+
+@frozen
+class Wake:
+    """Call the role's ``wake`` once, between ``earliest`` and ``latest`` seconds from now.
+
+    It replaces the role's earlier `Wake`: a role has one alarm.
+    """
+
+    earliest: float
+    latest: float
+
+
+@frozen
+class Deliver:
+    """The next slot of the log, in order, without gaps."""
+
+    slot: int
+    value: Value
+
+
+@frozen
+class Supply:
+    """Send the target a `Teach` for each of these slots, from the journal; this node learned them."""
+
+    target: str
+    first: int
+    last: int
+
+
+Effect: TypeAlias = Persist | PersistLater | Send | Wake | Deliver | Supply | Event
+Effects: TypeAlias = tuple[Effect, ...]

@@ -1,0 +1,118 @@
+"""What the roles say to one another; frozen, so a message is a snapshot of its sender's state.
+
+======== ================= ======================= ====================================
+phase    message           from -> to              meaning
+======== ================= ======================= ====================================
+1a       `Prepare`         proposer -> acceptors   promise me every open slot
+1b       `Promise`         acceptor -> proposer    nothing below this ballot any more,
+                                                   and here is what I voted for
+2a       `Accept`          proposer -> acceptors   vote for this value in this slot
+                           (and learners)
+2b       `Accepted`        acceptor -> learner     I voted
+refusal  `Rejected`        acceptor -> proposer    I have promised a higher ballot
+learn    `Chosen`          learner -> learners     a quorum voted for it at this ballot
+learn    `Learn`, `Teach`  learner <-> learner     send me those slots; here is one
+======== ================= ======================= ====================================
+
+One departure from the paper: ``Accepted`` and ``Chosen`` carry no value. A ballot proposes at most
+one value for a slot, and learners hear the ``Accept`` itself, so ballot and slot name the value.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.values import Value
+
+
+@frozen
+class Vote:
+    """The proposal of highest ballot that an acceptor has accepted for a slot."""
+
+    slot: int
+    ballot: Ballot
+    value: Value
+
+
+@frozen
+class Prepare:
+    """Phase 1a. One message covers every open slot from ``frontier`` on (section 3)."""
+
+    ballot: Ballot
+    frontier: int
+    """The first slot that the proposer's node has not learned; it asks for no vote below."""
+
+
+@frozen
+class Promise:
+    """Phase 1b, or one part of it: a long promise travels as several messages.
+
+    The proposer counts an acceptor's promise only when it holds ``total`` votes that were
+    reported for one ``frontier``; a part that was lost leaves phase 1 incomplete.
+    """
+
+    ballot: Ballot
+    frontier: int
+    """Votes below are not reported: the proposer, or this acceptor's node, learned those slots."""
+    total: int
+    """How many votes the whole promise has."""
+    votes: tuple[Vote, ...]
+
+
+@frozen
+class Accept:
+    """Phase 2a: a proposal."""
+
+    ballot: Ballot
+    slot: int
+    value: Value
+
+
+@frozen
+class Accepted:
+    """Phase 2b, to the distinguished learner: the one beside the ballot's proposer (section 2.3)."""
+
+    ballot: Ballot
+    slot: int
+
+
+@frozen
+class Rejected:
+    """A refusal of a prepare or accept at ``ballot``; an optimisation, never needed for safety."""
+
+    ballot: Ballot
+    promised: Ballot
+
+
+@frozen
+class Chosen:
+    """The distinguished learner's announcement: ``slot`` was chosen at ``ballot``."""
+
+    ballot: Ballot
+    slot: int
+
+
+@frozen
+class Learn:
+    """Asks another node's learner for the chosen values of ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+
+@frozen
+class Teach:
+    """One chosen value, answering `Learn`."""
+
+    slot: int
+    value: Value
+    frontier: int
+    """The teacher's frontier, so that a laggard knows how far it still has to go."""
+
+
+Message: TypeAlias = (
+    Prepare | Promise | Accept | Accepted | Rejected | Chosen | Learn | Teach
+)

@@ -1,0 +1,159 @@
+"""What nodes say to one another beside Paxos proper, and what clients say to a node.
+
+None of it matters to agreement: it decides who stands for leader when, carries commands to the
+leader, and answers questions.
+
+=============== ========================= ==============================================
+message         from -> to                meaning
+=============== ========================= ==============================================
+`Heartbeat`     leader -> others          I lead at this ballot; the log is chosen to here
+`Heard`         follower -> leader        I hear you, and have learned to here
+`Resigned`      leader -> others          I stop leading now: do not wait for silence
+`Poll`          candidate -> others       would you promise me a ballot, if I began one?
+`Polled`        other -> candidate        yes, or no: I hear this leader
+`Propose`       any node -> leader        decide these commands
+`Submit`        client -> node            propose this command for me
+`Answer`        node -> client            what became of it
+`AskStatus`     client -> node            how are you?
+`Status`        node -> client            thus
+=============== ========================= ==============================================
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeAlias
+
+from attrs import frozen
+
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.messages import Message as PaxosMessage
+from paxos.replicated.values import Command, Leadership
+
+
+@frozen
+class Heartbeat:
+    """The leader's sign of life."""
+
+    ballot: Ballot
+    frontier: int
+    """The first slot that the leader has not learned."""
+    sent: int
+    """The leader's own monotonic clock in microseconds, to be returned; means nothing elsewhere."""
+    round_trip: int
+    """The leader's smoothed round trip in microseconds."""
+
+
+@frozen
+class Heard:
+    """A follower's reply to `Heartbeat`."""
+
+    ballot: Ballot
+    frontier: int
+    sent: int
+
+
+@frozen
+class Resigned:
+    """The leader stops in an orderly way."""
+
+    ballot: Ballot
+
+
+@frozen
+class Poll:
+    """Asks whether a candidacy would be welcome, before any ballot is spent on it."""
+
+    number: int
+    """The candidate's number of this poll, to be returned."""
+    sent: int
+    """The candidate's own clock in microseconds, to be returned."""
+
+
+@frozen
+class Polled:
+    """The reply to `Poll`."""
+
+    number: int
+    sent: int
+    granted: bool
+    ballot: Ballot
+    """The highest ballot that the answering node knows of; if refused, the live one's."""
+    frontier: int
+
+
+@frozen
+class Propose:
+    """Commands on their way to the leader."""
+
+    commands: tuple[Command, ...]
+    hops: int
+    """How often it may still be passed on by nodes that do not lead."""
+
+
+class Outcome(IntEnum):
+    """What became of a submitted command."""
+
+    APPLIED = 0
+    FAILED = 1
+    """The state machine refused it with an error."""
+    REFUSED = 2
+    """It was not proposed."""
+    UNKNOWN = 3
+    """It may or may not be applied, now or later."""
+
+
+@frozen
+class Submit:
+    """A client's command; repeated under the same number until it is answered."""
+
+    number: int
+    data: bytes
+
+
+@frozen
+class Answer:
+    """The reply to `Submit`."""
+
+    number: int
+    outcome: Outcome
+    slot: int
+    """The slot that decided it; -1 where there is none."""
+    data: bytes
+    """The state machine's answer, or an error in words (UTF-8)."""
+
+
+@frozen
+class AskStatus:
+    """A client's question."""
+
+    number: int
+
+
+@frozen
+class Status:
+    """A node about itself."""
+
+    number: int
+    node: str
+    role: str
+    """``leader``, ``candidate`` or ``follower``."""
+    leadership: Leadership | None
+    """The live leader as this node knows it."""
+    last_leadership: Leadership | None
+    """The last one that this node has learned, live or not."""
+    ballot: Ballot
+    """The highest ballot that this node has promised or seen."""
+    frontier: int
+    """The first slot that this node has not learned."""
+    target: int
+    """The highest frontier of which it has heard; the difference is its lag in slots."""
+    voting: bool
+    """False when its journal has failed."""
+    why: str
+    """Why there is no leader, or why it does not vote; empty when all is well."""
+
+
+ElectionMessage: TypeAlias = Heartbeat | Heard | Resigned | Poll | Polled
+ClientMessage: TypeAlias = Submit | Answer | AskStatus | Status
+Message: TypeAlias = PaxosMessage | ElectionMessage | Propose | ClientMessage

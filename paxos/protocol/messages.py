@@ -28,6 +28,12 @@ from paxos.protocol.ballot import Ballot
 from paxos.protocol.values import Value
 
 
+class Message:
+    """Base of everything that one node says to another."""
+
+    __slots__ = ()
+
+
 @frozen
 class Vote:
     """The proposal of highest ballot that an acceptor has accepted for a slot."""
@@ -38,7 +44,7 @@ class Vote:
 
 
 @frozen
-class Prepare:
+class Prepare(Message):
     """Phase 1a. One message covers every open slot from ``frontier`` on (section 3)."""
 
     ballot: Ballot
@@ -47,7 +53,7 @@ class Prepare:
 
 
 @frozen
-class Promise:
+class Promise(Message):
     """Phase 1b, or one part of it: a long promise travels as several messages.
 
     The proposer counts an acceptor's promise only when it holds ``total`` votes that were
@@ -63,7 +69,7 @@ class Promise:
 
 
 @frozen
-class Accept:
+class Accept(Message):
     """Phase 2a: a proposal."""
 
     ballot: Ballot
@@ -72,7 +78,7 @@ class Accept:
 
 
 @frozen
-class Accepted:
+class Accepted(Message):
     """Phase 2b, to the distinguished learner: the one beside the ballot's proposer (section 2.3)."""
 
     ballot: Ballot
@@ -80,7 +86,7 @@ class Accepted:
 
 
 @frozen
-class Rejected:
+class Rejected(Message):
     """A refusal of a prepare or accept at ``ballot``; an optimisation, never needed for safety."""
 
     ballot: Ballot
@@ -88,7 +94,7 @@ class Rejected:
 
 
 @frozen
-class Chosen:
+class Chosen(Message):
     """The distinguished learner's announcement: ``slot`` was chosen at ``ballot``."""
 
     ballot: Ballot
@@ -96,7 +102,7 @@ class Chosen:
 
 
 @frozen
-class Learn:
+class Learn(Message):
     """Asks another node's learner for the chosen values of ``first`` to ``last``, both included."""
 
     first: int
@@ -104,7 +110,7 @@ class Learn:
 
 
 @frozen
-class Teach:
+class Teach(Message):
     """One chosen value, answering `Learn`."""
 
     slot: int
@@ -113,6 +119,6 @@ class Teach:
     """The teacher's frontier, so that a laggard knows how far it still has to go."""
 
 
-Message: TypeAlias = (
+PaxosMessage: TypeAlias = (
     Prepare | Promise | Accept | Accepted | Rejected | Chosen | Learn | Teach
 )

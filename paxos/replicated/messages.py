@@ -22,17 +22,15 @@ message         from -> to                meaning
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TypeAlias
-
 from attrs import frozen
 
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.messages import Message as PaxosMessage
+from paxos.protocol.messages import Message
 from paxos.replicated.values import Command, Leadership
 
 
 @frozen
-class Heartbeat:
+class Heartbeat(Message):
     """The leader's sign of life."""
 
     ballot: Ballot
@@ -45,7 +43,7 @@ class Heartbeat:
 
 
 @frozen
-class Heard:
+class Heard(Message):
     """A follower's reply to `Heartbeat`."""
 
     ballot: Ballot
@@ -54,14 +52,14 @@ class Heard:
 
 
 @frozen
-class Resigned:
+class Resigned(Message):
     """The leader stops in an orderly way."""
 
     ballot: Ballot
 
 
 @frozen
-class Poll:
+class Poll(Message):
     """Asks whether a candidacy would be welcome, before any ballot is spent on it."""
 
     number: int
@@ -71,7 +69,7 @@ class Poll:
 
 
 @frozen
-class Polled:
+class Polled(Message):
     """The reply to `Poll`."""
 
     number: int
@@ -83,7 +81,7 @@ class Polled:
 
 
 @frozen
-class Propose:
+class Propose(Message):
     """Commands on their way to the leader."""
 
     commands: tuple[Command, ...]
@@ -104,7 +102,7 @@ class Outcome(IntEnum):
 
 
 @frozen
-class Submit:
+class Submit(Message):
     """A client's command; repeated under the same number until it is answered."""
 
     number: int
@@ -112,7 +110,7 @@ class Submit:
 
 
 @frozen
-class Answer:
+class Answer(Message):
     """The reply to `Submit`."""
 
     number: int
@@ -124,14 +122,14 @@ class Answer:
 
 
 @frozen
-class AskStatus:
+class AskStatus(Message):
     """A client's question."""
 
     number: int
 
 
 @frozen
-class Status:
+class Status(Message):
     """A node about itself."""
 
     number: int
@@ -152,8 +150,3 @@ class Status:
     """False when its journal has failed."""
     why: str
     """Why there is no leader, or why it does not vote; empty when all is well."""
-
-
-ElectionMessage: TypeAlias = Heartbeat | Heard | Resigned | Poll | Polled
-ClientMessage: TypeAlias = Submit | Answer | AskStatus | Status
-Message: TypeAlias = PaxosMessage | ElectionMessage | Propose | ClientMessage

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 
-class Ballot(NamedTuple):
-    """A proposal number, ``(number, node)``, compared as a tuple (*Paxos Made Simple*, section 2.2).
+class _NumberAndNode(NamedTuple):
+    number: int
+    node: str
+
+
+class Ballot(_NumberAndNode):
+    """A proposal number, ``(number, node)``, compared as a tuple (section 2.2).
 
     Different proposers choose their numbers from disjoint sets: the proposer's own name breaks
     ties, so no two proposers ever use the same ballot. ``Ballot.ZERO`` sorts below every real one.
     """
 
-    number: int
-    node: str
+    __slots__ = ()
 
     ZERO: ClassVar[Ballot]
 

@@ -60,7 +60,10 @@ class Deliver:
 
 @frozen
 class Supply:
-    """Send the target a `Teach` for each of these slots, from the journal; this node learned them."""
+    """Send the target a `Teach` for each of these slots, which this node has learned.
+
+    They come from the learner's memory or from the journal, as many as a few datagrams hold.
+    """
 
     target: str
     first: int

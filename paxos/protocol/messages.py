@@ -79,7 +79,7 @@ class Accept(Message):
 
 @frozen
 class Accepted(Message):
-    """Phase 2b, to the distinguished learner: the one beside the ballot's proposer (section 2.3)."""
+    """Phase 2b, to the distinguished learner, beside the ballot's proposer (section 2.3)."""
 
     ballot: Ballot
     slot: int
@@ -115,10 +115,10 @@ class Teach(Message):
 
     slot: int
     value: Value
+    last: int
+    """The last slot of this answer: when all up to it arrived, it is time to ask for more."""
     frontier: int
     """The teacher's frontier, so that a laggard knows how far it still has to go."""
 
 
-PaxosMessage: TypeAlias = (
-    Prepare | Promise | Accept | Accepted | Rejected | Chosen | Learn | Teach
-)
+PaxosMessage: TypeAlias = Prepare | Promise | Accept | Accepted | Rejected | Chosen | Learn | Teach

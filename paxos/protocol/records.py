@@ -12,7 +12,7 @@ from paxos.protocol.values import Value
 
 @frozen
 class Begun:
-    """A proposer used this ballot: it must never begin it again (section 2.2, last paragraph 2.5)."""
+    """A proposer used this ballot: it must never begin it again (section 2.5)."""
 
     ballot: Ballot
 

@@ -1,1 +1,11 @@
-"""See the design; filled in below."""
+"""A node's memory: what it has begun, promised, voted and learned.
+
+`base` says what a journal is, `sqlite` is the durable one (`tables` is what its file looks like,
+`lock` keeps others away from it), and `memory` is the one for tests and simulation.
+"""
+
+from paxos.journal.base import Journal, JournalCorrupt, JournalError
+from paxos.journal.memory import MemoryJournal
+from paxos.journal.sqlite import SqliteJournal
+
+__all__ = ["Journal", "JournalCorrupt", "JournalError", "MemoryJournal", "SqliteJournal"]

@@ -11,28 +11,36 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
 from paxos.protocol.records import Record
 from paxos.protocol.values import Value
 
 
+class Effect:
+    """Base of everything that a role can ask for."""
+
+    __slots__ = ()
+
+
+Effects: TypeAlias = tuple[Effect, ...]
+
+
 @frozen
-class Persist:
+class Persist(Effect):
     """Write the record and sync, before anything to the right happens."""
 
     record: Record
 
 
 @frozen
-class PersistLater:
+class PersistLater(Effect):
     """Write the record when convenient: losing it costs time, never safety."""
 
     record: Record
 
 
 @frozen
-class Send:
+class Send(Effect):
     """Send one message to each target (a node's name; it may be the sender's own)."""
 
     targets: tuple[str, ...]
@@ -40,7 +48,7 @@ class Send:
 
 
 @frozen
-class Wake:
+class Wake(Effect):
     """Call the role's ``wake`` once, between ``earliest`` and ``latest`` seconds from now.
 
     It replaces the role's earlier `Wake`: a role has one alarm.
@@ -51,7 +59,7 @@ class Wake:
 
 
 @frozen
-class Deliver:
+class Deliver(Effect):
     """The next slot of the log, in order, without gaps."""
 
     slot: int
@@ -59,7 +67,7 @@ class Deliver:
 
 
 @frozen
-class Supply:
+class Supply(Effect):
     """Send the target a `Teach` for each of these slots, which this node has learned.
 
     They come from the learner's memory or from the journal, as many as a few datagrams hold.
@@ -68,7 +76,3 @@ class Supply:
     target: str
     first: int
     last: int
-
-
-Effect: TypeAlias = Persist | PersistLater | Send | Wake | Deliver | Supply | Event
-Effects: TypeAlias = tuple[Effect, ...]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from attrs import frozen
 
 from paxos.protocol.ballot import Ballot
+from paxos.protocol.effects import Effect
 
 
 @frozen
-class Event:
+class Event(Effect):
     """Base of everything that an `Instrument` hears."""
 
 

@@ -12,6 +12,7 @@ message         from -> to                meaning
 `Poll`          candidate -> others       would you promise me a ballot, if I began one?
 `Polled`        other -> candidate        yes, or no: I hear this leader
 `Propose`       any node -> leader        decide these commands
+`Advanced`      learner -> own roles      the log is learned to here
 `Submit`        client -> node            propose this command for me
 `Answer`        node -> client            what became of it
 `AskStatus`     client -> node            how are you?
@@ -87,6 +88,17 @@ class Propose(Message):
     commands: tuple[Command, ...]
     hops: int
     """How often it may still be passed on by nodes that do not lead."""
+
+
+@frozen
+class Advanced(Message):
+    """A learner to the other roles of its own node; it never travels."""
+
+    frontier: int
+    leadership: Leadership | None
+    """The last leadership below the frontier."""
+    settled: tuple[int, ...]
+    """The numbers of this node's own commands that were applied meanwhile."""
 
 
 class Outcome(IntEnum):

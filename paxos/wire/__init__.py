@@ -1,1 +1,36 @@
-"""See the design; filled in below."""
+"""Messages to bytes and back: the only reader of what a network, or an enemy in it, wrote.
+
+From the outside in::
+
+    datagram   magic, version, names of source and target, boot, counter | AES-256-GCM of
+    frame      a CBOR array of items, each a message or a part of one
+    message    [kind, field, ...]; [4, [7, "node1"], 12] is Accepted at ballot 7.node1, slot 12
+
+`Wire` does it all for one node; the modules do one thing each: `codec` (messages), `values` (what
+slots decide, in journals too), `cbor` (the strict subset), `sealing` and `replay` (authenticity),
+`parts` and `fragments` (messages longer than a datagram). What is wrong in any way is dropped and
+counted, never repaired and never guessed.
+"""
+
+from paxos.wire.cbor import Malformed
+from paxos.wire.codec import decode, encode
+from paxos.wire.link import Incoming, Wire
+from paxos.wire.parts import MAX_MESSAGE_BYTES
+from paxos.wire.sealing import CLIENT_PREFIX, KEY_BYTES, Reason, Rejection, Sealer
+from paxos.wire.values import decode_value, encode_value
+
+__all__ = [
+    "CLIENT_PREFIX",
+    "KEY_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "Incoming",
+    "Malformed",
+    "Reason",
+    "Rejection",
+    "Sealer",
+    "Wire",
+    "decode",
+    "decode_value",
+    "encode",
+    "encode_value",
+]

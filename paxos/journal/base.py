@@ -1,0 +1,93 @@
+"""What a node needs of its memory, whoever keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from paxos.errors import PaxosError
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.records import Begun, Promised, Record, Voted
+from paxos.protocol.values import Value
+
+
+class JournalError(PaxosError):
+    """The journal cannot be opened, or cannot be written any more; the node must not vote."""
+
+
+class JournalCorrupt(JournalError):  # noqa: N818 - it says what is wrong with the journal
+    """What the journal holds is not what was written: bits have changed or rows are missing."""
+
+
+class Journal(Protocol):
+    """The durable memory of one node: its ballots, its votes and the log that it has learned.
+
+    One thread writes; `read` may be called from another at the same time.
+    """
+
+    @property
+    def boot(self) -> int:
+        """How often this journal was opened, this time included; never the same twice."""
+
+    @property
+    def frontier(self) -> int:
+        """The first slot that is not learned."""
+
+    @property
+    def inline(self) -> bool:
+        """True where a write costs nothing, so that no thread is needed for it."""
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write all the records or none; they are on stable storage when it returns. Blocks.
+
+        `Learned` records must continue the log at its frontier; one below it is already known
+        and is passed over.
+
+        Raises:
+            JournalError: A write or sync failed. That is final: nothing is ever tried again,
+                and every later call raises an error of the same type and text.
+
+        """
+
+    def recover(self) -> Iterator[Record]:
+        """Yield what a restarted node must hear, in the order in which it must hear it.
+
+        First the highest `Begun` and the highest `Promised`, where there are any (a vote counts
+        as a promise of its ballot); then `Learned` from slot 0 to the frontier, without ballots;
+        then a `Voted` for each slot from the frontier on that has a vote.
+
+        Raises:
+            JournalCorrupt: A record is damaged or missing.
+            JournalError: The journal cannot be read.
+
+        """
+
+    def read(self, first: int, last: int, max_bytes: int) -> list[tuple[int, Value]]:
+        """Return chosen values of the slots ``first`` to ``last``, both included, in order.
+
+        It returns as many as fit into ``max_bytes`` (bytes of encoded values), at least one if
+        ``first`` is learned, and none otherwise. Blocks.
+
+        Raises:
+            JournalCorrupt: A record is damaged or missing.
+            JournalError: The journal cannot be read.
+
+        """
+
+    def close(self) -> None:
+        """Release everything that the journal holds; harmless when repeated."""
+
+
+def highest_begun(records: Sequence[Record], known: Ballot) -> Ballot:
+    """Return the highest ballot that was ever begun, with these records."""
+    return max([known, *(record.ballot for record in records if isinstance(record, Begun))])
+
+
+def highest_promised(records: Sequence[Record], known: Ballot) -> Ballot:
+    """Return the highest ballot that was ever promised, with these records.
+
+    A vote promises its ballot, too. `Journal.recover` passes over votes below the frontier, so
+    what they promised must be remembered apart from them.
+    """
+    promising = (Promised, Voted)
+    return max([known, *(record.ballot for record in records if isinstance(record, promising))])

@@ -1,0 +1,278 @@
+"""The durable journal: one SQLite file, which anybody can open and look at."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from paxos.journal.base import JournalCorrupt, JournalError, highest_begun, highest_promised
+from paxos.journal.lock import JournalLock
+from paxos.journal.tables import (
+    FORMAT,
+    checksum,
+    connect,
+    create_file,
+    create_tables,
+    is_new,
+    make_durable,
+    read_about,
+    sync_directory,
+    update_about,
+)
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.values import Value
+
+_LOG = """
+    SELECT slot, NULL AS number, NULL AS node, note, value, crc FROM chosen
+     WHERE slot BETWEEN :first AND :last
+    UNION ALL
+    SELECT slot, number, node, note, value, crc FROM votes
+     WHERE slot BETWEEN :first AND :last
+       AND NOT EXISTS (SELECT 1 FROM chosen WHERE chosen.slot = votes.slot)
+    ORDER BY slot
+"""
+_VOTES = """
+    SELECT slot, number, node, note, value, crc FROM votes WHERE slot >= ? ORDER BY slot LIMIT ?
+"""
+_OPEN_BALLOTS = "SELECT slot, number, node FROM votes WHERE slot >= ?"
+_PAGE_BYTES = 1 << 20
+_PAGE_VOTES = 64
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+_Row = tuple[int, int | None, str | None, str, bytes, int]
+
+
+class SqliteJournal:
+    """A `Journal` in the SQLite file ``path``, which is made if there is none.
+
+    While it is open, readers are welcome and other nodes' lives are locked out. In this process
+    nobody else may open and close the file by hand: that would drop SQLite's locks on it.
+
+    Args:
+        path: The file; SQLite keeps two more beside it, and the lock is a fourth.
+        cluster: The name of the cluster, which the file must bear, too.
+        node: The name of the node, likewise.
+        encode: Returns the bytes of a value.
+        decode: Returns the value again; raises ValueError for bytes that are none.
+
+    Raises:
+        JournalCorrupt: What the file says about itself is damaged.
+        JournalError: The journal cannot be opened, for the reason given.
+
+    """
+
+    inline = False
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        cluster: str,
+        node: str,
+        encode: Callable[[Value], bytes],
+        decode: Callable[[bytes], Value],
+    ) -> None:
+        self.path = Path(path).resolve()  # one file, one lock: whatever links lead to it
+        self._encode = encode
+        self._decode = decode
+        self._failure: str | None = None
+        self._reading = threading.Lock()
+        with contextlib.ExitStack() as opened, self._explained("cannot be opened"):
+            self._check_place()
+            self._lock = JournalLock(self.path)
+            opened.callback(self._lock.close)
+            create_file(self.path)
+            self._writer = connect(self.path, "rw")
+            opened.callback(self._writer.close)
+            self._begin_life(cluster, node)
+            self._reader = connect(self.path, "ro")
+            opened.callback(self._reader.close)
+            self._reader.execute("SELECT count(*) FROM about").fetchone()  # see `close`
+            opened.pop_all()
+
+    def _check_place(self) -> None:
+        if self.path.is_dir():
+            raise JournalError(f"journal {self.path} cannot be opened: it is a directory")
+        if not self.path.parent.exists():
+            raise JournalError(
+                f"journal {self.path} cannot be opened: "
+                f"there is no directory {self.path.parent}; make it first"
+            )
+
+    def _begin_life(self, cluster: str, node: str) -> None:
+        """Read what the journal says about itself, and count this life durably."""
+        db = self._writer
+        new = is_new(db, self.path)
+        make_durable(db, self.path)
+        db.execute("BEGIN IMMEDIATE")
+        if new:
+            about = {"cluster": cluster, "node": node, "format": FORMAT, "boot": 0}
+            nothing = {"begun": str(Ballot.ZERO), "promised": str(Ballot.ZERO), "frontier": 0}
+            create_tables(db, about | nothing)
+        facts = read_about(db, self.path, cluster, node)
+        try:
+            self.boot = int(str(facts["boot"])) + 1
+            self.frontier = int(str(facts["frontier"]))
+            self._begun = _parse_ballot(str(facts["begun"]))
+            self._promised = _parse_ballot(str(facts["promised"]))
+        except (KeyError, ValueError) as error:
+            raise JournalCorrupt(f"journal {self.path} is damaged: about has no {error}") from None
+        ballots = db.execute(
+            "SELECT slot, number, node FROM votes WHERE slot >= ?", (self.frontier,)
+        )
+        self._open_votes = {slot: Ballot(number, voter) for slot, number, voter in ballots}
+        update_about(db, "boot", self.boot)
+        db.execute("COMMIT")
+        sync_directory(self.path.parent)  # the names of the file, of its log and of its lock
+
+    def write(self, records: Sequence[Record]) -> None:
+        """See `Journal.write`."""
+        if self._failure is not None:
+            raise JournalError(self._failure)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            frontier = self._put(records)
+            begun = self._raise_about("begun", self._begun, highest_begun(records, self._begun))
+            promised = self._raise_about(
+                "promised", self._promised, highest_promised(records, self._promised)
+            )
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            # The kernel may have thrown away what it could not write and call the next sync a
+            # success. So there is no next one, and no rollback: only another life may write.
+            self._failure = (
+                f"journal {self.path} could not be written: {error}; this is final, "
+                "the node votes no more: see to the disk, then restart the node"
+            )
+            raise JournalError(self._failure) from error
+        except BaseException as error:
+            self._failure = f"journal {self.path} was given what it cannot write: {error!r}"
+            raise
+        self.frontier, self._begun, self._promised = frontier, begun, promised
+
+    def _put(self, records: Sequence[Record]) -> int:
+        """Store votes and learned values; return the new frontier."""
+        votes = [record for record in records if isinstance(record, Voted)]
+        rows = [self._vote_row(vote) for vote in votes]
+        self._writer.executemany("INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?, ?, ?)", rows)
+        open_votes = self._open_votes
+        open_votes.update({vote.slot: vote.ballot for vote in votes})
+        frontier = self.frontier
+        for record in records:
+            if isinstance(record, Learned) and record.slot >= frontier:
+                assert record.slot == frontier, "the log has no gaps"
+                vote = open_votes.pop(record.slot, Ballot.ZERO)
+                if record.ballot is None or vote < record.ballot:  # else the vote has the value
+                    row = self._chosen_row(record)
+                    self._writer.execute("INSERT INTO chosen VALUES (?, ?, ?, ?)", row)
+                frontier += 1
+        if frontier != self.frontier:
+            update_about(self._writer, "frontier", frontier)
+        return frontier
+
+    def _raise_about(self, key: str, known: Ballot, highest: Ballot) -> Ballot:
+        if highest > known:
+            update_about(self._writer, key, str(highest))
+        return highest
+
+    def _vote_row(self, vote: Voted) -> _Row:
+        (number, node), note, value = vote.ballot, str(vote.value), self._encode(vote.value)
+        crc = checksum(value, "votes", vote.slot, number, node, note)
+        return vote.slot, number, node, note, value, crc
+
+    def _chosen_row(self, learned: Learned) -> tuple[int, str, bytes, int]:
+        note, value = str(learned.value), self._encode(learned.value)
+        return learned.slot, note, value, checksum(value, "chosen", learned.slot, note)
+
+    def recover(self) -> Iterator[Record]:
+        """See `Journal.recover`. It reads page by page, so the log may exceed the memory."""
+        if self._begun > Ballot.ZERO:
+            yield Begun(self._begun)
+        if self._promised > Ballot.ZERO:
+            yield Promised(self._promised)
+        slot = 0
+        while page := self.read(slot, self.frontier - 1, _PAGE_BYTES):
+            yield from (Learned(slot, None, value) for slot, value in page)
+            slot = page[-1][0] + 1
+        while votes := self._read_votes(slot):
+            yield from votes
+            slot = votes[-1].slot + 1
+
+    def read(self, first: int, last: int, max_bytes: int) -> list[tuple[int, Value]]:
+        """See `Journal.read`."""
+        found: list[tuple[int, Value]] = []
+        last = min(last, self.frontier - 1)
+        with self._reading, self._explained("cannot be read"):
+            rows = self._reader.execute(_LOG, {"first": first, "last": last})
+            with contextlib.closing(rows):
+                for slot in range(first, last + 1):
+                    row = rows.fetchone()
+                    if row is None or row[0] != slot:
+                        raise JournalCorrupt(
+                            f"journal {self.path} is damaged: slot {slot} was learned, "
+                            "and its value is missing"
+                        )
+                    value = self._checked(row)
+                    max_bytes -= len(row[4])
+                    if found and max_bytes < 0:
+                        break
+                    found.append((slot, value))
+        return found
+
+    def _read_votes(self, first: int) -> list[Voted]:
+        with self._reading, self._explained("cannot be read"):
+            rows = self._reader.execute(_VOTES, (first, _PAGE_VOTES)).fetchall()
+            return [Voted(row[0], Ballot(row[1], row[2]), self._checked(row)) for row in rows]
+
+    def _checked(self, row: _Row) -> Value:
+        """Return the value of a row whose checksum is right."""
+        slot, number, node, note, value, crc = row
+        table = "chosen" if number is None else "votes"
+        fields = (slot, note) if number is None else (slot, number, node, note)
+        if not isinstance(value, bytes) or crc != checksum(value, table, *fields):
+            raise JournalCorrupt(
+                f"journal {self.path} is damaged: slot {slot} of {table} ({note!r}) "
+                "does not match its checksum"
+            )
+        try:
+            return self._decode(value)
+        except ValueError as error:
+            raise JournalCorrupt(
+                f"journal {self.path} is damaged: slot {slot} of {table} holds no value: {error}"
+            ) from error
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Turn an error of SQLite or of the system into one that names journal and trouble."""
+        try:
+            yield
+        except OSError as error:
+            raise JournalError(f"journal {self.path} {what}: {error.strerror}") from error
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            kind = JournalCorrupt if code in _CORRUPT else JournalError
+            raise kind(f"journal {self.path} {what}: {error}") from error
+
+    def close(self) -> None:
+        """Release the file and its lock; harmless when repeated.
+
+        The last connection to close syncs the write-ahead log again and copies it into the file.
+        After a failed write that is forbidden, so then the reader is the last: it cannot write.
+        """
+        failed = self._failure is not None
+        if self._failure is None:
+            self._failure = f"journal {self.path} is closed"
+        with self._reading:
+            for db in (self._writer, self._reader) if failed else (self._reader, self._writer):
+                db.close()
+        self._lock.close()
+
+
+def _parse_ballot(text: str) -> Ballot:
+    number, _, node = text.partition(".")
+    return Ballot(int(number), node)

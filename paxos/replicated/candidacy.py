@@ -1,0 +1,336 @@
+"""Who stands for leader, and when (*Paxos Made Simple*, section 2.4).
+
+Agreement never depends on this file: two proposers that both believe to lead can only slow each
+other down. It serves progress. A leader is followed while its heartbeats come; when they cease, the
+followers stand one after another, in the order of rank behind the lost leader; a candidate asks a
+quorum whether it would be welcome before it spends a ballot, so a node that was merely cut off
+deposes nobody; and whoever sees a rival's ballot under way lets it finish.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import define, field
+
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.effects import Effects, Send, Wake
+from paxos.protocol.messages import Message, Prepare, Promise, Rejected
+from paxos.protocol.proposer import Leading, Preparing, Proposer
+from paxos.protocol.proposer import Idle as NoBallot
+from paxos.replicated.events import LeaderSuspected, QuorumLost
+from paxos.replicated.messages import Heard, Heartbeat, Poll, Polled, Resigned
+from paxos.replicated.timing import Estimate, FailureDetector, Timing
+
+POLL_ATTEMPTS = 4
+"""How often an unanswered poll or prepare is sent before the candidacy is given up."""
+
+
+@define
+class Following:
+    """A live leader is known: its heartbeats arrive."""
+
+    ballot: Ballot
+    detector: FailureDetector
+
+
+@define
+class Waiting:
+    """No live leader is known; this node stands when its alarm rings."""
+
+    deferred: bool = False
+    """Whether it has already made room for a rival that asked first."""
+
+
+@define
+class Polling:
+    """Asking the others whether a candidacy would be welcome."""
+
+    number: int
+    granted: set[str]
+    refused: set[str] = field(factory=set)
+    attempts: int = 1
+
+
+@define
+class Campaigning:
+    """Phase 1 is under way."""
+
+    attempts: int = 1
+
+
+@define
+class Serving:
+    """Phase 1 is complete: this node leads as long as a quorum hears it."""
+
+    contact: dict[str, float]
+    """When each follower last answered."""
+    progress: float
+    """When the log last grew, or what was unanswered was sent again."""
+    frontier: int = 0
+
+
+State: TypeAlias = Following | Waiting | Polling | Campaigning | Serving
+
+
+@define
+class Candidacy:
+    """Decides when this node's proposer begins a ballot and when it gives one up."""
+
+    proposer: Proposer
+    timing: Timing
+    frontier: int = 0
+    """The first slot that this node has not learned."""
+    state: State = field(factory=Waiting)
+    round_trip: Estimate = field(factory=Estimate)
+    failures: int = 0
+    """Candidacies that failed in a row."""
+    polls: int = 0
+    last_leader: str | None = None
+    via: tuple[str, float] | None = None
+    """A node that hears a leader which this one does not, and until when that is believed."""
+    grant: tuple[str, float] = ("", float("-inf"))
+    """Whom this node last encouraged, and until when it encourages nobody else."""
+    why: str = "just started"
+    """Why no leader is known, for people; empty when one is."""
+
+    def start(self) -> Effects:
+        """Stand in the order of rank, unless a leader is heard first."""
+        return self._stand_later(self._rank() * self.stagger)
+
+    def handle(self, source: str, message: Message, now: float) -> Effects:
+        """Take one message; anything else than these is not for a candidacy."""
+        match message:
+            case Heartbeat():
+                return self.on_heartbeat(source, message, now)
+            case Heard():
+                return self.on_heard(source, message, now)
+            case Promise() | Rejected():
+                return self._mind_the_ballot(self.proposer.handle(source, message), now)
+            case Prepare():
+                return self.on_prepare(source, message, now)
+            case Poll():
+                return self.on_poll(source, message, now)
+            case Polled():
+                return self.on_polled(source, message, now)
+            case Resigned():
+                return self.on_resigned(source, message)
+        return ()
+
+    # The followers' side.
+
+    def on_heartbeat(self, source: str, beat: Heartbeat, now: float) -> Effects:
+        """Follow the leader of the highest live ballot."""
+        proposer, state = self.proposer, self.state
+        proposer.highest = max(proposer.highest, beat.ballot)
+        if isinstance(proposer.state, Preparing | Leading) and proposer.state.ballot >= beat.ballot:
+            return ()
+        if isinstance(state, Following) and beat.ballot < state.ballot:
+            return ()
+        effects: Effects = (Send((source,), Heard(beat.ballot, self.frontier, beat.sent)),)
+        if isinstance(state, Following) and beat.ballot == state.ballot:
+            state.detector.arrive(now)
+            return effects
+        if beat.round_trip:
+            self.round_trip.mean = beat.round_trip / 1e6
+        lost = proposer.stop(beat.ballot)
+        self.state = Following(beat.ballot, FailureDetector(self.timing, now))
+        self.failures, self.last_leader, self.via, self.why = 0, beat.ballot.node, None, ""
+        return (*effects, *lost, Wake(self.timing.heartbeat, self.timing.heartbeat))
+
+    def on_resigned(self, source: str, message: Resigned) -> Effects:
+        """Stand at once, in the order of rank: there is no silence to wait for."""
+        if not isinstance(self.state, Following) or self.state.ballot != message.ballot:
+            return ()
+        self.why = f"{source} has stopped leading"
+        return self._stand_later(self._rank() * self.stagger)
+
+    def on_poll(self, source: str, poll: Poll, now: float) -> Effects:
+        """Encourage a candidate, unless a leader is heard or another candidate goes first."""
+        granted = self._welcomes(source, now)
+        effects: Effects = ()
+        if granted:
+            self.grant = (source, now + self.stagger)
+            if isinstance(self.state, Waiting) and not self.state.deferred:
+                effects = self._stand_later(self.stagger * (1 + self._rank()), deferred=True)
+        reply = Polled(poll.number, poll.sent, granted, self._live_ballot(), self.frontier)
+        return (Send((source,), reply), *effects)
+
+    def on_prepare(self, source: str, prepare: Prepare, now: float) -> Effects:
+        """Defer to a rival's live ballot: give it the time in which a leader would be suspected."""
+        effects = self.proposer.handle(source, prepare)
+        ballot = self.proposer.highest
+        if source == self.proposer.name or prepare.ballot < ballot:
+            return effects
+        if isinstance(self.state, Waiting | Polling):
+            self.why = f"{source} is a candidate"
+            effects += self._stand_later(self.timing.suspicion)
+        return effects
+
+    def _welcomes(self, source: str, now: float) -> bool:
+        """Tell whether a candidacy of ``source`` would be of use.
+
+        Half the usual patience is enough to agree with somebody who lost his: the two clocks that
+        measure the silence started at slightly different times.
+        """
+        encouraged, until = self.grant
+        if encouraged != source and now < until:
+            return False
+        match self.state:
+            case Following(detector=detector):
+                return detector.silence(now) >= detector.threshold / 2
+            case Polling():
+                members = self._members()
+                return source in members and members.index(source) < self._index()
+            case Waiting():
+                return True
+        return False
+
+    def _live_ballot(self) -> Ballot:
+        state = self.state
+        return state.ballot if isinstance(state, Following) else self.proposer.highest
+
+    # The candidate's side.
+
+    def stand(self) -> Effects:
+        """Ask the others whether a candidacy would be welcome; alone, begin at once."""
+        self.polls += 1
+        self.state = Polling(self.polls, {self.proposer.name})
+        if self._is_quorum(self.state.granted):
+            return self._begin()
+        return self._ask(self.state)
+
+    def on_polled(self, source: str, polled: Polled, now: float) -> Effects:
+        """Count the encouragements; a quorum of them begins the ballot."""
+        self.proposer.highest = max(self.proposer.highest, polled.ballot)
+        state = self.state
+        if not isinstance(state, Polling) or polled.number != state.number:
+            return ()
+        self.round_trip.add(max(0.0, now - polled.sent / 1e6))
+        if polled.granted:
+            state.granted.add(source)
+            return self._begin() if self._is_quorum(state.granted) else ()
+        state.refused.add(source)
+        if polled.ballot.node != self.proposer.name:
+            self.via = (source, now + 4 * self.timing.suspicion)
+        if self._is_quorum(set(self._members()) - state.refused):
+            return ()
+        return self._fail(f"{source} says that {polled.ballot.node or 'another'} leads or stands")
+
+    def _begin(self) -> Effects:
+        self.state = Campaigning()
+        retry = self._retry_after(1)
+        return (*self.proposer.prepare(self.frontier), Wake(retry, 1.5 * retry))
+
+    def _mind_the_ballot(self, effects: Effects, now: float) -> Effects:
+        """Follow what became of the ballot."""
+        match self.state, self.proposer.state:
+            case Campaigning(), Leading(next_slot=slot):
+                others = [node for node in self._members() if node != self.proposer.name]
+                self.state = Serving(dict.fromkeys(others, now), now, slot)
+                self.failures, self.via, self.why = 0, None, ""
+                self.last_leader = self.proposer.name
+                return (*effects, *self._beat(now))
+            case ((Campaigning() | Serving()), NoBallot()):
+                highest = self.proposer.highest
+                return (*effects, *self._fail(f"{highest.node} began ballot {highest}"))
+        return effects
+
+    def _fail(self, why: str) -> Effects:
+        """Give up this candidacy; the next comes after a random pause that doubles each time."""
+        self.why = why
+        self.failures += 1
+        pause = max(4 * self.round_trip.mean, self.timing.heartbeat) * 2 ** min(self.failures, 8)
+        pause = min(pause, 2 * self.timing.suspicion)
+        return (*self.proposer.stop(), *self._stand_later(pause / 2, pause))
+
+    # The leader's side.
+
+    def on_heard(self, source: str, heard: Heard, now: float) -> Effects:
+        """Note that a follower hears this leader, and how long the way to it and back is."""
+        state = self.state
+        if isinstance(state, Serving) and heard.ballot == self.proposer.state.ballot:  # type: ignore[union-attr]  # Serving goes with Leading
+            state.contact[source] = now
+            self.round_trip.add(max(0.0, now - heard.sent / 1e6))
+        return ()
+
+    def resign(self) -> Effects:
+        """Stop leading in an orderly way: the others need not wait for silence."""
+        ballot = self.proposer.state
+        if not isinstance(ballot, Leading):
+            return ()
+        message = Resigned(ballot.ballot)
+        effects = (Send(self._others(), message), *self.proposer.stop())
+        self.why = "this node has resigned"
+        return effects + self._stand_later(self.timing.suspicion)
+
+    def _beat(self, now: float) -> Effects:
+        """Say that this leader lives, as long as a quorum says that it hears."""
+        state = self.state
+        assert isinstance(state, Serving)
+        ballot = self.proposer.state
+        assert isinstance(ballot, Leading)
+        recent = {n for n, at in state.contact.items() if now - at < self.timing.suspicion}
+        if not self._is_quorum(recent | {self.proposer.name}):
+            lost = QuorumLost(ballot.ballot, tuple(sorted(recent)))
+            why = f"this node led, but only {len(recent)} of {len(state.contact)} others hear it"
+            return (lost, *self._fail(why))
+        sent, round_trip = int(now * 1e6), int(self.round_trip.mean * 1e6)
+        beat = Heartbeat(ballot.ballot, self.frontier, sent, round_trip)
+        effects: Effects = (Send(self._others(), beat),) if self._others() else ()
+        return (*effects, *self._repeat(state, now), Wake(*(self.timing.heartbeat,) * 2))
+
+    def _repeat(self, state: Serving, now: float) -> Effects:
+        """Send unanswered proposals again when the log has stood still for some round trips."""
+        if self.frontier > state.frontier:
+            state.frontier, state.progress = self.frontier, now
+        if now - state.progress < max(self.timing.heartbeat, 4 * self.round_trip.mean):
+            return ()
+        state.progress = now
+        return self.proposer.repeat()
+
+    # Time.
+
+    def wake(self, now: float) -> Effects:
+        """Do what is due in this state."""
+        match self.state:
+            case Following(detector=detector, ballot=ballot):
+                if not detector.suspects(now):
+                    return (Wake(*(self.timing.heartbeat,) * 2),)
+                self.why = f"{ballot.node} led, and is silent"
+                event = LeaderSuspected(ballot, detector.silence(now))
+                rank = self._rank()
+                return (event, *(self._stand_later(rank * self.stagger) if rank else self.stand()))
+            case Waiting():
+                return self.stand()
+            case Polling() as state:
+                return self._poll_again(state)
+            case Campaigning() as state:
+                return self._prepare_again(state)
+            case Serving():
+                return self._beat(now)
+
+    def _poll_again(self, state: Polling) -> Effects:
+        if state.attempts == POLL_ATTEMPTS:
+            answered = len(state.granted) + len(state.refused)
+            return self._fail(
+                f"only {answered} of {len(self._members())} members answer each other, "
+                f"this one included; {self._needed()} are needed"
+            )
+        state.attempts += 1
+        return self._ask(state)
+
+    def _prepare_again(self, state: Campaigning) -> Effects:
+        if state.attempts == POLL_ATTEMPTS:
+            return self._fail("too few members promised in time")
+        state.attempts += 1
+        retry = self._retry_after(state.attempts)
+        return (*self.proposer.repeat(), Wake(retry, 1.5 * retry))
+
+    def _ask(self, state: Polling) -> Effects:
+        return self._ask_silent(state)
+
+    def advance(self, frontier: int) -> Effects:
+        """Hear from this node's learner how far the log is learned."""
+        self.frontier = max(self.frontier, frontier)
+        return self.proposer.advance(frontier)

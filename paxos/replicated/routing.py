@@ -1,0 +1,46 @@
+"""Which role of a node gets which message: the one table, for node and simulator alike."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from paxos.protocol.messages import (
+    Accept,
+    Accepted,
+    Chosen,
+    Learn,
+    Message,
+    Prepare,
+    Promise,
+    Rejected,
+    Teach,
+)
+from paxos.replicated.messages import (
+    Advanced,
+    Heard,
+    Heartbeat,
+    Poll,
+    Polled,
+    Propose,
+    Resigned,
+)
+
+Role: TypeAlias = Literal["acceptor", "proposer", "learner"]
+
+ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
+    Prepare: ("acceptor", "proposer"),  # a proposer defers to a rival's live ballot
+    Promise: ("proposer", "learner"),  # a learner hears how far others are
+    Accept: ("acceptor", "learner"),  # a learner hears which value a ballot proposes
+    Accepted: ("learner",),
+    Rejected: ("proposer",),
+    Chosen: ("learner",),
+    Learn: ("learner",),
+    Teach: ("learner",),
+    Heartbeat: ("proposer", "learner"),
+    Heard: ("proposer", "learner"),
+    Resigned: ("proposer",),
+    Poll: ("proposer",),
+    Polled: ("proposer", "learner"),
+    Propose: ("proposer",),
+    Advanced: ("acceptor", "proposer"),  # from this node's own learner only
+}

@@ -1,0 +1,43 @@
+"""What a node needs of a network, which is little: datagrams that may arrive."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+"""Host and port, and for IPv6 also flow and scope, as the socket module has them."""
+
+MAX_DATAGRAM = 1_400
+"""What passes nearly every path unfragmented, tunnels included, in bytes."""
+
+MAX_DRAIN = 128
+"""The most datagrams that one `UnreliableTransport.receive` returns."""
+
+
+class UnreliableTransport(Protocol):
+    """Moves bytes between addresses, or loses, repeats, delays and reorders them.
+
+    It knows no names and no keys: whose bytes these are is for others to find out.
+    """
+
+    @property
+    def address(self) -> Address:
+        """Where others reach this transport."""
+
+    async def resolve(self, host: str, port: int) -> Address:
+        """Return the address of a host and port; raise OSError when there is none."""
+
+    def send(self, address: Address, datagram: bytes) -> None:
+        """Send without waiting. What the network refuses is counted as lost, never raised."""
+
+    async def receive(self) -> list[tuple[bytes, Address]]:
+        """Wait for datagrams; return those that are there, with their sources' addresses.
+
+        Raises `trio.ClosedResourceError` once closed.
+        """
+
+    def close(self) -> None:
+        """Let go of the address. Closing twice is harmless."""
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many datagrams were sent, received, and lost for what reason."""

@@ -1,0 +1,70 @@
+"""The strict subset of CBOR that travels: integers, strings, booleans, null and arrays of these.
+
+Whatever the bytes say, decoding ends in a nest of tuples or in `Malformed`. Types and sizes of
+what is in the nest are for the schemas to check.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import cbor2
+
+MAX_DEPTH: Final = 8
+"""frame > promise > votes > vote > batch > run > data are seven; the guard's own array is one."""
+
+
+class Malformed(ValueError):  # noqa: N818  the word that the package uses everywhere
+    """These bytes are not what they should be; they come from a bug or from an enemy."""
+
+
+class _NoTags(dict[int, Any]):
+    """Refuses every tag before its decoder could run; costs nothing where there are none."""
+
+    def __missing__(self, tag: int) -> NoReturn:
+        raise Malformed(f"tag {tag}")
+
+
+_NO_TAGS: Final = _NoTags()
+
+# The library decodes the first item and ignores the rest. So the bytes are decoded as the first
+# element of a pair whose second is a number that nobody can guess: with anything else between
+# the item and the number, the second element is something else.
+_PAIR: Final = b"\x82"
+_GUARD_BYTES: Final = b"\x1b" + os.urandom(8)
+_GUARD: Final[int] = cbor2.loads(_GUARD_BYTES)
+
+
+def parse(data: bytes) -> Any:
+    """Decode exactly one item; arrays become tuples.
+
+    Raises `Malformed` for tags, indefinite lengths, excessive depth, and missing or extra bytes.
+    """
+    try:
+        item, guard = cbor2.loads(
+            _PAIR + data + _GUARD_BYTES,
+            immutable=True,
+            allow_indefinite=False,
+            max_depth=MAX_DEPTH,
+            semantic_decoders=_NO_TAGS,
+        )
+    except Exception as error:
+        # The decoder is not ours and the bytes are anybody's: no error of its may get further.
+        raise Malformed(str(error)) from None
+    if guard != _GUARD:
+        raise Malformed("bytes after the end")
+    return item
+
+
+def array(items: Sequence[bytes]) -> bytes:
+    """Return an array of items that are encoded already; at most 65,535 of them."""
+    count = len(items)
+    if count < 24:
+        header = bytes((0x80 | count,))
+    elif count < 0x100:
+        header = bytes((0x98, count))
+    else:
+        header = b"\x99" + count.to_bytes(2, "big")
+    return header + b"".join(items)

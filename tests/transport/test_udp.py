@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+
+from paxos.transport import Address, UdpTransport, UnreliableTransport, open_udp, resolve
+from paxos.transport.base import MAX_DRAIN
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[tuple[UdpTransport, UdpTransport]]:
+    with await open_udp("127.0.0.1", 0) as one, await open_udp("127.0.0.1", 0) as other:
+        yield one, other
+
+
+@pytest.fixture
+def closed_port() -> tuple[str, int]:
+    """An address of this machine at which nobody listens, while the test lasts."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        host, port = taken.getsockname()
+    return host, port
+
+
+async def receive(transport: UnreliableTransport) -> list[tuple[bytes, Address]]:
+    with trio.fail_after(5):
+        return await transport.receive()
+
+
+async def test_a_datagram_arrives_with_the_address_of_its_source(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    one.send(other.address, b"hello")
+    assert await receive(other) == [(b"hello", one.address)]
+    assert one.statistics()["sent"] == other.statistics()["received"] == 1
+
+
+async def test_all_that_is_there_arrives_in_one_drain(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    for number in range(50):
+        one.send(other.address, bytes([number]))
+    assert [datagram[0] for datagram, _ in await receive(other)] == list(range(50))
+
+
+async def test_a_drain_is_bounded(two: tuple[UdpTransport, UdpTransport]) -> None:
+    one, other = two
+    for _ in range(MAX_DRAIN + 5):
+        one.send(other.address, b"")
+    assert len(await receive(other)) == MAX_DRAIN
+    assert len(await receive(other)) == 5
+
+
+async def test_ipv6_works_as_ipv4_does() -> None:
+    try:
+        one = await open_udp("::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with one, await open_udp("::1", 0) as other:
+        one.send(other.address, b"hello")
+        assert await receive(other) == [(b"hello", one.address)]
+        assert await one.resolve("::1", 7) == ("::1", 7, 0, 0)
+
+
+async def test_a_datagram_beyond_what_udp_carries_is_lost_and_counted(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    one.send(other.address, bytes(70_000))
+    assert one.statistics()["send_emsgsize"] == 1
+    assert one.statistics()["sent"] == 0
+
+
+async def test_a_datagram_longer_than_agreed_is_dropped_and_counted() -> None:
+    with await open_udp("127.0.0.1", 0) as one, await open_udp("127.0.0.1", 0, 100) as other:
+        for length in (101, 100, 60_000, 99):
+            one.send(other.address, bytes(length))
+        assert [len(datagram) for datagram, _ in await receive(other)] == [100, 99]
+        assert other.statistics()["receive_truncated"] == 2
+
+
+async def test_a_refusal_is_counted_and_survived(closed_port: tuple[str, int]) -> None:
+    # Only a connected socket hears of refusals without being asked to listen for them.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind(("127.0.0.1", 0))
+    sock.connect(closed_port)
+    with UdpTransport(sock) as transport:
+        transport.send(closed_port, b"anybody?")
+        with trio.move_on_after(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(transport.receive)
+                while not transport.statistics().get("receive_econnrefused"):
+                    await trio.lowlevel.checkpoint()
+                nursery.cancel_scope.cancel()
+        assert transport.statistics()["receive_econnrefused"] == 1
+
+
+class FailingSocket(socket.socket):
+    error: OSError = OSError()
+
+    def sendto(self, *_: object) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "counter"),
+    [
+        (BlockingIOError(errno.EAGAIN, ""), "send_full"),
+        (OSError(errno.ENOBUFS, ""), "send_enobufs"),
+        (OSError(errno.ENETUNREACH, ""), "send_enetunreach"),
+        (PermissionError(errno.EPERM, ""), "send_eperm"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, ""), "send_econnrefused"),
+        (OSError("no number"), "send_error"),
+    ],
+)
+async def test_what_the_system_refuses_to_send_is_loss(error: OSError, counter: str) -> None:
+    sock = FailingSocket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.error = error
+    with UdpTransport(sock) as transport:
+        transport.send(("127.0.0.1", 9), b"x")
+        assert transport.statistics()[counter] == 1
+        assert transport.statistics()["sent"] == 0
+
+
+async def test_a_taken_port_is_an_error_that_leaks_no_socket() -> None:
+    with await open_udp("127.0.0.1", 0) as one:
+        port = one.address[1]
+        with pytest.raises(OSError, match="in use"):
+            await open_udp("127.0.0.1", port)
+
+
+async def test_a_name_that_is_none_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"."):
+        await resolve("name with spaces.invalid", 1)
+
+
+async def test_a_host_is_resolved_in_the_family_of_the_socket(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    assert await two[0].resolve("localhost", 7) == ("127.0.0.1", 7)
+
+
+async def test_no_child_process_inherits_the_port(two: tuple[UdpTransport, UdpTransport]) -> None:
+    assert not two[0]._socket.get_inheritable()
+
+
+async def test_closing_wakes_the_receiver_and_is_harmless_twice() -> None:
+    transport = await open_udp("127.0.0.1", 0)
+
+    async def wait() -> None:
+        with pytest.raises(trio.ClosedResourceError):
+            await transport.receive()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        transport.close()
+        transport.close()
+    with pytest.raises(trio.ClosedResourceError):
+        transport.send(("127.0.0.1", 9), b"x")
+    await wait()
+
+
+async def test_udp_is_an_unreliable_transport(two: tuple[UdpTransport, UdpTransport]) -> None:
+    transport: UnreliableTransport = two[0]
+    assert transport.address[0] == "127.0.0.1"

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paxos.wire.replay import WIDTH, ReplayWindow
+
+
+def window(*counters: int) -> ReplayWindow:
+    result = ReplayWindow()
+    for counter in counters:
+        assert result.is_new(counter)
+        result.add(counter)
+    return result
+
+
+@given(st.lists(st.integers(0, 200), unique=True))
+def test_within_its_width_a_window_is_a_set(counters: list[int]) -> None:
+    used = window(*counters)
+    assert [n for n in range(201) if not used.is_new(n)] == sorted(counters)
+
+
+@given(st.lists(st.integers(0, 3 * WIDTH), max_size=20))
+def test_no_counter_is_ever_new_twice(counters: list[int]) -> None:
+    used = ReplayWindow()
+    for counter in counters:
+        if used.is_new(counter):
+            used.add(counter)
+        assert not used.is_new(counter)
+
+
+def test_a_counter_that_was_overtaken_by_less_than_the_width_is_new() -> None:
+    assert window(0, WIDTH).is_new(1)
+
+
+def test_a_counter_that_was_overtaken_by_the_width_counts_as_used() -> None:
+    assert not window(0, WIDTH + 1).is_new(1)
+
+
+def test_the_largest_jump_is_taken() -> None:
+    used = window(0, 2**64 - 1)
+    assert not used.is_new(0)
+    assert not used.is_new(2**64 - 1)
+    assert used.is_new(2**64 - 2)

@@ -17,6 +17,7 @@ from paxos.journal.tables import (
     connect,
     create_file,
     create_tables,
+    empty_log,
     is_new,
     make_durable,
     read_about,
@@ -109,6 +110,7 @@ class SqliteJournal:
         db = self._writer
         new = is_new(db, self.path)
         make_durable(db, self.path)
+        empty_log(db, self.path)
         db.execute("BEGIN IMMEDIATE")
         if new:
             about = {"cluster": cluster, "node": node, "format": FORMAT, "boot": 0}

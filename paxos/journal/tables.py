@@ -54,13 +54,21 @@ def checksum(value: bytes, *fields: object) -> int:
     return zlib.crc32(value, zlib.crc32(repr(fields).encode()))
 
 
+BUSY_SECONDS = 5.0
+"""How long to wait for somebody else who holds a lock on the file; then it is an error."""
+
+
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """Connect to an existing file; ``mode`` is ``rw`` or ``ro``.
 
     Transactions are begun and committed by hand. The connection may move between threads.
     """
     db = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     # Text that is no longer UTF-8 must reach the checksum, not stop short of it.
     db.text_factory = lambda text: text.decode(errors="surrogateescape")
@@ -121,6 +129,20 @@ def make_durable(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA journal_size_limit = 67108864")
     # Not set: cache_size, since 2 MiB hold the end of the tables, where every write goes; and
     # temp_store, since no statement here needs a temporary table.
+
+
+def empty_log(db: sqlite3.Connection, path: Path) -> None:
+    """Copy what an earlier life left in the write-ahead log into the file, and start afresh.
+
+    If that life ended at a failed sync, its log may be whole in memory and broken on the disk;
+    records written behind the break would be lost in a power cut, acknowledged or not.
+    """
+    (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise JournalError(
+            f"journal {path} cannot be opened: somebody reads it in a long transaction; "
+            "end that first"
+        )
 
 
 def create_tables(db: sqlite3.Connection, about: dict[str, object]) -> None:

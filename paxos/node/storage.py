@@ -2,8 +2,8 @@
 
 A task that persists hands its records to the thread and sleeps on a socket pair of its own; the
 thread takes everything that has gathered, writes it as one transaction, and rings every sleeper.
-Waiting on the socket itself costs one turn of the loop, where `trio.to_thread.run_sync` and
-`TrioToken.run_sync_soon` need two and a task in between: measured, half of the latency.
+Waiting on the socket itself costs one turn of the loop, where `TrioToken.run_sync_soon` needs two
+and a task in between: measured, 120 us instead of 190 (and 250 by `trio.to_thread.run_sync`).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from attrs import define, field
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.effects import Effects, Send, Wake
 from paxos.protocol.messages import Message, Prepare, Promise, Rejected
-from paxos.protocol.proposer import Leading, Preparing, Proposer
 from paxos.protocol.proposer import Idle as NoBallot
+from paxos.protocol.proposer import Leading, Preparing, Proposer
 from paxos.replicated.events import LeaderSuspected, QuorumLost
 from paxos.replicated.messages import Heard, Heartbeat, Poll, Polled, Resigned
 from paxos.replicated.timing import Estimate, FailureDetector, Timing
@@ -86,6 +86,8 @@ class Candidacy:
     failures: int = 0
     """Candidacies that failed in a row."""
     polls: int = 0
+    asked_at: int = 0
+    """When the last poll began, in microseconds of this node's clock."""
     last_leader: str | None = None
     via: tuple[str, float] | None = None
     """A node that hears a leader which this one does not, and until when that is believed."""
@@ -192,9 +194,10 @@ class Candidacy:
 
     # The candidate's side.
 
-    def stand(self) -> Effects:
+    def stand(self, now: float) -> Effects:
         """Ask the others whether a candidacy would be welcome; alone, begin at once."""
         self.polls += 1
+        self.asked_at = int(now * 1e6)
         self.state = Polling(self.polls, {self.proposer.name})
         if self._is_quorum(self.state.granted):
             return self._begin()
@@ -300,9 +303,12 @@ class Candidacy:
                 self.why = f"{ballot.node} led, and is silent"
                 event = LeaderSuspected(ballot, detector.silence(now))
                 rank = self._rank()
-                return (event, *(self._stand_later(rank * self.stagger) if rank else self.stand()))
+                return (
+                    event,
+                    *(self._stand_later(rank * self.stagger) if rank else self.stand(now)),
+                )
             case Waiting():
-                return self.stand()
+                return self.stand(now)
             case Polling() as state:
                 return self._poll_again(state)
             case Campaigning() as state:
@@ -328,7 +334,50 @@ class Candidacy:
         return (*self.proposer.repeat(), Wake(retry, 1.5 * retry))
 
     def _ask(self, state: Polling) -> Effects:
-        return self._ask_silent(state)
+        """Ask everybody who has not answered this poll."""
+        silent = [n for n in self._others() if n not in state.granted | state.refused]
+        retry = self._retry_after(state.attempts)
+        poll = Poll(state.number, self.asked_at)
+        return (Send(tuple(silent), poll), Wake(retry, 1.5 * retry))
+
+    def _stand_later(
+        self, earliest: float, latest: float | None = None, *, deferred: bool = False
+    ) -> Effects:
+        self.state = Waiting(deferred)
+        return (Wake(earliest, 1.25 * earliest if latest is None else latest),)
+
+    @property
+    def stagger(self) -> float:
+        """Seconds between one rank's candidacy and the next: enough to hear of the first."""
+        return self.timing.heartbeat / 2 + 2 * self.round_trip.mean
+
+    def _retry_after(self, attempts: int) -> float:
+        return max(4 * self.round_trip.mean, self.timing.heartbeat / 2) * attempts
+
+    # The members.
+
+    def _members(self) -> tuple[str, ...]:
+        return self.proposer.quorums.members(self.frontier)
+
+    def _others(self) -> tuple[str, ...]:
+        return tuple(node for node in self._members() if node != self.proposer.name)
+
+    def _index(self) -> int:
+        return self._members().index(self.proposer.name)
+
+    def _rank(self) -> int:
+        """Count the members that stand before this one: those next behind the lost leader."""
+        members = self._members()
+        if self.last_leader not in members:
+            return self._index()
+        return (self._index() - members.index(self.last_leader) - 1) % len(members)
+
+    def _is_quorum(self, nodes: set[str]) -> bool:
+        return self.proposer.quorums.is_prepare_quorum(self.frontier, nodes)
+
+    def _needed(self) -> int:
+        members = self._members()
+        return next(n for n in range(len(members) + 1) if self._is_quorum(set(members[:n])))
 
     def advance(self, frontier: int) -> Effects:
         """Hear from this node's learner how far the log is learned."""

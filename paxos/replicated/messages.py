@@ -23,6 +23,7 @@ message         from -> to                meaning
 from __future__ import annotations
 
 from enum import IntEnum
+
 from attrs import frozen
 
 from paxos.protocol.ballot import Ballot

@@ -1,0 +1,24 @@
+"""What the replicated log reports to whoever watches."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.events import Event
+
+
+@frozen
+class LeaderSuspected(Event):
+    """A follower has not heard its leader for ``silence`` seconds."""
+
+    ballot: Ballot
+    silence: float
+
+
+@frozen
+class QuorumLost(Event):
+    """A leader stepped down because too few followers hear it."""
+
+    ballot: Ballot
+    reachable: tuple[str, ...]

@@ -1,0 +1,217 @@
+"""The proposer of a replicated log: stands for leader, opens its epoch, then batches commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define, field
+
+from paxos.protocol.effects import Effect, Effects, Send
+from paxos.protocol.messages import Message
+from paxos.protocol.proposer import Leading
+from paxos.protocol.records import Record
+from paxos.replicated.candidacy import Candidacy, Following, Serving
+from paxos.replicated.messages import Advanced, Propose
+from paxos.replicated.values import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_COMMANDS,
+    Batch,
+    Command,
+    Leadership,
+    Session,
+)
+
+MAX_PENDING = 1 << 14
+"""How many commands a leader keeps waiting; more are dropped, and their nodes send them again."""
+
+
+@define
+class Own:
+    """A command of this node, until it is known to be applied."""
+
+    command: Command
+    due: float
+    """When it is sent again."""
+    pause: float
+
+
+@define
+class LogProposer:
+    """Carries commands into the log: proposes them while leading, else sends them to who leads.
+
+    A leader's first value is its own `Leadership`, proposed once every slot that it had to
+    recover is learned: only then does it know the last epoch, and only after that is chosen does
+    it propose a command.
+    """
+
+    candidacy: Candidacy
+    leadership: Leadership | None = None
+    """The last leadership in the log."""
+    opening: Leadership | None = None
+    """The leadership that this ballot has proposed."""
+    pending: dict[tuple[Session, int], Command] = field(factory=dict)
+    """What waits for a slot, in order; a repeated command waits once."""
+    proposed: dict[int, Batch] = field(factory=dict)
+    """By slot, what this ballot has proposed and not yet learned."""
+    known: set[tuple[Session, int]] = field(factory=set)
+    """The commands in `proposed`."""
+    own: dict[int, Own] = field(factory=dict)
+    """This node's commands that are not known to be applied."""
+    dropped: int = 0
+    """Commands that were not taken because too many were waiting, or nobody led."""
+
+    @property
+    def name(self) -> str:
+        """This node."""
+        return self.candidacy.proposer.name
+
+    @property
+    def serving(self) -> bool:
+        """Whether this node leads and its leadership is chosen."""
+        serving = isinstance(self.candidacy.state, Serving)
+        return serving and self.opening is not None and self.opening == self.leadership
+
+    def live_leader(self) -> str | None:
+        """Return the leader that this node hears, itself included; None when there is none."""
+        match self.candidacy.state:
+            case Serving():
+                return self.name if self.serving else None
+            case Following(ballot=ballot):
+                return ballot.node
+        return None
+
+    def start(self) -> Effects:
+        """Begin to take part."""
+        return self.candidacy.start()
+
+    def handle(self, source: str, message: Message, now: float) -> Effects:
+        """Take one message."""
+        match message:
+            case Propose():
+                return self.on_propose(source, message, now)
+            case Advanced():
+                return self.on_advanced(message)
+        leader = self.live_leader()
+        effects = self.candidacy.handle(source, message, now)
+        return effects + self._notice(leader, now)
+
+    def wake(self, now: float) -> Effects:
+        """Do what is due: candidacy, heartbeat, and this node's commands that got no answer."""
+        leader = self.live_leader()
+        effects = self.candidacy.wake(now)
+        return effects + self._notice(leader, now) + self._send_own(now)
+
+    def on_propose(self, source: str, propose: Propose, now: float) -> Effects:
+        """Take commands in, or pass them on to the leader."""
+        if source == self.name:
+            pause = 2 * self.candidacy.timing.heartbeat
+            for command in propose.commands:
+                self.own[command.number] = Own(command, now + pause, pause)
+        if isinstance(self.candidacy.state, Serving):
+            self._take(propose.commands)
+            return ()
+        target = self._way_to_leader(now)
+        if target is None or propose.hops == 0 or target == source:
+            self.dropped += len(propose.commands)
+            return ()
+        return (Send((target,), Propose(propose.commands, propose.hops - 1)),)
+
+    def on_advanced(self, advanced: Advanced) -> Effects:
+        """Hear from the learner: slots are learned, and commands of this node applied."""
+        for number in advanced.settled:
+            self.own.pop(number, None)
+        self.leadership = advanced.leadership
+        for slot in [slot for slot in self.proposed if slot < advanced.frontier]:
+            for command in self.proposed.pop(slot).commands:
+                self.known.discard(command[:2])
+        return self.candidacy.advance(advanced.frontier)
+
+    def withdraw(self, number: int) -> None:
+        """Stop sending a command of this node; it may have been chosen, or still be."""
+        self.own.pop(number, None)
+
+    def resign(self) -> Effects:
+        """Stop leading in an orderly way."""
+        return self.candidacy.resign()
+
+    def recall(self, record: Record) -> None:
+        """Take one record of the journal."""
+        self.candidacy.proposer.recall(record)
+
+    def flush(self) -> Effects:
+        """Propose what waits, in as few slots as it fits; called once after each drained inbox."""
+        proposer, state = self.candidacy.proposer, self.candidacy.proposer.state
+        if not isinstance(state, Leading):
+            return ()
+        if not self.serving:
+            return self._open(state)
+        effects: list[Effect] = []
+        while self.pending and proposer.room > 0:
+            batch = Batch(tuple(self._next_commands()))
+            self.proposed[state.next_slot] = batch
+            self.known.update(command[:2] for command in batch.commands)
+            effects += proposer.propose(batch)
+        return tuple(effects)
+
+    def _open(self, state: Leading) -> Effects:
+        """Propose this node's leadership, once nothing below is open."""
+        if self.opening is not None or state.recovering or state.in_flight:
+            return ()
+        if self.candidacy.frontier < state.next_slot:
+            return ()
+        epoch = 1 if self.leadership is None else self.leadership.epoch + 1
+        self.opening = Leadership(self.name, epoch)
+        return self.candidacy.proposer.propose(self.opening)
+
+    def _next_commands(self) -> Iterable[Command]:
+        size = 0
+        for _ in range(MAX_BATCH_COMMANDS):
+            if not self.pending:
+                return
+            key = next(iter(self.pending))
+            size += len(self.pending[key].data)
+            if size > MAX_BATCH_BYTES and size > len(self.pending[key].data):
+                return
+            yield self.pending.pop(key)
+
+    def _take(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            key = command[:2]
+            if key in self.known or key in self.pending:
+                continue
+            if len(self.pending) >= MAX_PENDING:
+                self.dropped += 1
+                continue
+            self.pending[key] = command
+
+    def _notice(self, leader_before: str | None, now: float) -> Effects:
+        """React to a change of ballot or leader: forget the old one's state, send commands anew."""
+        if not isinstance(self.candidacy.state, Serving):
+            self.opening = None
+            self.pending.clear()
+            self.proposed.clear()
+            self.known.clear()
+        if self.live_leader() in (None, leader_before):
+            return ()
+        return self._send_own(now, every=True)
+
+    def _send_own(self, now: float, *, every: bool = False) -> Effects:
+        """Send this node's commands again that were not applied in time; each waits longer."""
+        due = [own for own in self.own.values() if every or own.due <= now][:MAX_BATCH_COMMANDS]
+        if not due:
+            return ()
+        for own in due:
+            own.pause = min(2 * own.pause, 1.0)
+            own.due = now + own.pause
+        commands = tuple(own.command for own in due)
+        if isinstance(self.candidacy.state, Serving):
+            self._take(commands)
+            return ()
+        target = self._way_to_leader(now)
+        return () if target is None else (Send((target,), Propose(commands, 1)),)
+
+    def _way_to_leader(self, now: float) -> str | None:
+        if isinstance(self.candidacy.state, Following):
+            return self.candidacy.state.ballot.node
+        via = self.candidacy.via
+        return via[0] if via is not None and now < via[1] else None

@@ -1,1 +1,1 @@
-"""See the design; filled in below."""
+"""What runs on a real machine: the cluster file, and the journal off the Trio loop."""

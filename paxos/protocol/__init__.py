@@ -1,1 +1,1 @@
-"""See the design; filled in below."""
+"""What Lamport wrote, as pure state machines: no clock, no randomness, no sockets, no disk."""

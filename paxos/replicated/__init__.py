@@ -1,1 +1,1 @@
-"""See the design; filled in below."""
+"""What stands on a chosen log, as pure as the protocol: leader election, batching, effects."""

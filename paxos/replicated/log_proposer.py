@@ -62,7 +62,7 @@ class LogProposer:
 
     @property
     def name(self) -> str:
-        """This node."""
+        """The node's name."""
         return self.candidacy.proposer.name
 
     @property

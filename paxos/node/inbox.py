@@ -1,0 +1,48 @@
+"""Where messages wait for a role: bounded, drained all at once."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import outcome
+import trio
+
+from paxos.protocol.messages import Message
+
+INBOX_BOUND = 4096
+"""How many messages wait for one role; more are dropped and counted, as a network may."""
+
+
+class Inbox:
+    """A bounded queue with one reader. Putting never waits."""
+
+    def __init__(self, bound: int = INBOX_BOUND) -> None:
+        self._bound = bound
+        self._items: deque[tuple[str, Message | None]] = deque()
+        self._reader: trio.lowlevel.Task | None = None
+        self.dropped = 0
+
+    def put(self, source: str, message: Message | None) -> None:
+        """Add a message, or drop it when the inbox is full; None is the role's alarm."""
+        if len(self._items) >= self._bound and message is not None:
+            self.dropped += 1
+            return
+        self._items.append((source, message))
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            trio.lowlevel.reschedule(reader, outcome.Value(None))
+
+    async def drain(self) -> deque[tuple[str, Message | None]]:
+        """Wait until something is there, and take all of it."""
+        if self._items:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._reader = trio.lowlevel.current_task()
+
+            def abort(_: object) -> trio.lowlevel.Abort:
+                self._reader = None
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        items, self._items = self._items, deque()
+        return items

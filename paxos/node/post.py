@@ -1,0 +1,109 @@
+"""Carries messages between roles and nodes: encoded once, packed, sealed for each target."""
+
+from __future__ import annotations
+
+import trio
+
+from paxos.node.cluster import Cluster
+from paxos.node.inbox import Inbox
+from paxos.protocol.messages import Message
+from paxos.replicated.messages import Propose
+from paxos.replicated.routing import ROUTES, Role
+from paxos.transport import Address, UnreliableTransport
+from paxos.wire import Wire, encode
+
+MAX_CLIENTS = 256
+"""How many clients' addresses a node remembers; the one heard longest ago is forgotten."""
+
+
+class Post:
+    """One node's way to its own roles, to its peers and back to its clients."""
+
+    def __init__(
+        self, cluster: Cluster, name: str, transport: UnreliableTransport, wire: Wire
+    ) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._transport = transport
+        self._wire = wire
+        self._addresses: dict[str, Address] = {}
+        self._clients: dict[str, Address] = {}
+        self._waiting: dict[str, list[bytes]] = {}
+        self.inboxes: dict[Role, Inbox] = {
+            "acceptor": Inbox(),
+            "proposer": Inbox(),
+            "learner": Inbox(),
+        }
+        self.unroutable = 0
+
+    async def resolve(self) -> None:
+        """Look the peers' addresses up; what has none yet is looked up again later."""
+        for member in self._cluster.members:
+            if member.name != self._name:
+                try:
+                    address = await self._transport.resolve(member.host, member.port)
+                except OSError:
+                    continue
+                self._addresses[member.name] = address
+
+    async def resolve_regularly(self, seconds: float = 5.0) -> None:
+        """Look the names up again now and then, since machines move."""
+        while True:
+            await trio.sleep(seconds)
+            await self.resolve()
+
+    def deliver(self, source: str, message: Message) -> None:
+        """Hand a message to the roles of this node for which it is."""
+        for role in ROUTES.get(type(message), ()):
+            self.inboxes[role].put(source, message)
+
+    def send(self, targets: tuple[str, ...], message: Message) -> None:
+        """Send to each target: at once to this node's roles, at `flush` to others."""
+        encoded: bytes | None = None
+        for target in targets:
+            if target == self._name:
+                self.deliver(self._name, message)
+            else:
+                if encoded is None:
+                    encoded = encode(message)
+                self._waiting.setdefault(target, []).append(encoded)
+
+    def flush(self) -> None:
+        """Send what waits, in as few datagrams as hold it."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, {}
+        for target, encoded in waiting.items():
+            address = self._addresses.get(target) or self._clients.get(target)
+            if address is None:
+                self.unroutable += len(encoded)
+                continue
+            for datagram in self._wire.outgoing(target, encoded):
+                self._transport.send(address, datagram)
+
+    async def receive(self) -> list[tuple[str, Message]]:
+        """Deliver what peers sent, drained at once; return what clients asked."""
+        asked: list[tuple[str, Message]] = []
+        for datagram, address in await self._transport.receive():
+            incoming = self._wire.incoming(datagram)
+            if incoming is None:
+                continue
+            for reply in incoming.replies:
+                self._transport.send(address, reply)
+            source = incoming.source
+            if source in self._addresses or source in self._cluster.names:
+                for message in incoming.messages:
+                    self._from_peer(source, message)
+            elif incoming.messages:
+                self._clients.pop(source, None)
+                self._clients[source] = address
+                if len(self._clients) > MAX_CLIENTS:
+                    del self._clients[next(iter(self._clients))]
+                asked += ((source, message) for message in incoming.messages)
+        return asked
+
+    def _from_peer(self, source: str, message: Message) -> None:
+        if isinstance(message, Propose) and message.hops > 1:
+            return
+        if source != self._name:
+            self.deliver(source, message)

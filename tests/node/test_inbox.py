@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from paxos.node.inbox import Inbox
+from paxos.node.timers import Timers
+from paxos.protocol.messages import Learn
+
+
+async def test_everything_that_waits_is_drained_at_once_in_order() -> None:
+    inbox = Inbox()
+    inbox.put("a", Learn(0, 1))
+    inbox.put("b", Learn(2, 3))
+    assert list(await inbox.drain()) == [("a", Learn(0, 1)), ("b", Learn(2, 3))]
+
+
+async def test_full_inbox_drops_and_counts_but_never_an_alarm() -> None:
+    inbox = Inbox(bound=1)
+    inbox.put("a", Learn(0, 1))
+    inbox.put("a", Learn(2, 3))
+    inbox.put("", None)
+    assert inbox.dropped == 1
+    assert list(await inbox.drain()) == [("a", Learn(0, 1)), ("", None)]
+
+
+async def test_reader_wakes_for_a_message_and_survives_cancellation(
+    autojump_clock: MockClock,
+) -> None:
+    inbox = Inbox()
+    with trio.move_on_after(1):
+        await inbox.drain()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep, 1)
+        inbox.put("a", Learn(0, 1))
+    assert len(await inbox.drain()) == 1
+
+
+async def test_later_alarm_replaces_the_earlier_one(autojump_clock: MockClock) -> None:
+    timers, rung = Timers(), list[float]()
+    timers.register("learner", lambda: rung.append(trio.current_time()))
+    start = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(timers.run)
+        timers.set("learner", 1, 1)
+        timers.set("learner", 2, 2)
+        await trio.sleep(5)
+        nursery.cancel_scope.cancel()
+    assert [round(at - start, 6) for at in rung] == [2]

@@ -7,7 +7,7 @@ from attrs import define, field
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.effects import Effects, Persist, Send
 from paxos.protocol.messages import Accept, Accepted, Message, Prepare, Promise, Rejected, Vote
-from paxos.protocol.records import Promised, Record, Voted
+from paxos.protocol.records import Learned, Promised, Record, Voted
 
 
 @define
@@ -89,7 +89,9 @@ class Acceptor:
         """Take one record into memory: the only place where a promise or a vote changes.
 
         A vote is a promise, too: without that, an acceptor that never promised ballot 2 but voted
-        at it would still vote at ballot 1, and ballot 3 could find the older vote.
+        at it would still vote at ballot 1, and ballot 3 could find the older vote. A journal need
+        not keep the votes of learned slots, so `Learned` restores the frontier: a promise that
+        reported no vote there would pass for one that has none.
         """
         match record:
             case Promised(ballot):
@@ -98,6 +100,8 @@ class Acceptor:
                 self.promised = max(self.promised, ballot)
                 if slot >= self.frontier:
                     self.votes[slot] = Vote(slot, ballot, value)
+            case Learned(slot):
+                self.advance(slot + 1)
 
     def _beyond_horizon(self, slot: int) -> bool:
         return self.horizon is not None and slot >= self.frontier + self.horizon

@@ -7,7 +7,7 @@ from attrs import define, field
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.effects import Deliver, Effect, Effects, PersistLater, Send, Supply, Wake
 from paxos.protocol.events import SlotChosen
-from paxos.protocol.messages import Accept, Accepted, Chosen, Learn, Message, Teach
+from paxos.protocol.messages import Accept, Accepted, Chosen, Learn, Message, Promise, Teach
 from paxos.protocol.quorums import Quorums
 from paxos.protocol.records import Learned, Record
 from paxos.protocol.values import Value
@@ -47,7 +47,8 @@ class Learner:
     """Learns each slot's chosen value and delivers the slots in order, each once.
 
     It hears `Accept` (which value a ballot proposes), `Accepted` (who voted) and `Chosen` (what a
-    distinguished learner concluded), and asks other learners for what it missed.
+    distinguished learner concluded), and asks other learners for what it missed. A `Promise` tells
+    it how far the acceptor's node has learned.
     """
 
     name: str
@@ -82,10 +83,18 @@ class Learner:
                 return self.on_learn(source, message)
             case Teach():
                 return self.on_teach(source, message)
+            case Promise():
+                return self.hear_frontier(source, message.frontier)
         return ()
 
     def on_accept(self, source: str, accept: Accept) -> Effects:
-        """Note which value a ballot proposes; the vote itself is the acceptor's affair."""
+        """Note which value a ballot proposes; the vote itself is the acceptor's affair.
+
+        No acceptor of this node votes in a slot that is learned here, so whoever still proposes
+        in it is taught: every other answer to it may have been lost.
+        """
+        if accept.slot < self.frontier and source != self.name:
+            return (Supply(source, accept.slot, accept.slot),)
         if not self.frontier <= accept.slot < self.frontier + HORIZON:
             return ()
         heard = self.proposals.get(accept.slot)

@@ -157,8 +157,14 @@ class Proposer:
         return self.window - len(state.in_flight)
 
     def advance(self, frontier: int) -> Effects:
-        """Hear from this node's learner that every slot below ``frontier`` is chosen."""
+        """Hear from this node's learner that every slot below ``frontier`` is chosen.
+
+        That may happen during phase 1, too: nobody would answer a proposal in a slot that became
+        known meanwhile, and it would be in flight for ever.
+        """
         state = self.state
+        if isinstance(state, Preparing):
+            state.frontier = max(state.frontier, frontier)
         if not isinstance(state, Leading):
             return ()
         for slot in [slot for slot in state.in_flight if slot < frontier]:

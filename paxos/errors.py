@@ -9,3 +9,19 @@ class PaxosError(Exception):
 
 class ConfigError(PaxosError):
     """A cluster's configuration cannot be used; the message names file, field and cure."""
+
+
+class OutcomeUnknown(PaxosError):  # noqa: N818 - it says what is known, which is nothing
+    """A command may have been applied, or may be yet; nobody can tell from here."""
+
+
+class CommandFailed(PaxosError):  # noqa: N818 - it says what the command did
+    """The state machine raised an error for this command, on every node alike."""
+
+
+class CommandTooLarge(PaxosError):  # noqa: N818 - it says what the command is
+    """A command is larger than a slot may carry; nothing was proposed."""
+
+
+class NoAnswer(PaxosError):  # noqa: N818 - it says what came
+    """No member answered; nothing was proposed."""

@@ -81,6 +81,13 @@ class Post:
             for datagram in self._wire.outgoing(target, encoded):
                 self._transport.send(address, datagram)
 
+    def statistics(self) -> dict[str, int]:
+        """Return the counters of inboxes, wire and transport."""
+        inboxes = {f"{role}_inbox_dropped": box.dropped for role, box in self.inboxes.items()}
+        unroutable = {"unroutable": self.unroutable}
+        transport = {f"udp_{key}": count for key, count in self._transport.statistics().items()}
+        return inboxes | unroutable | self._wire.statistics() | transport
+
     async def receive(self) -> list[tuple[str, Message]]:
         """Deliver what peers sent, drained at once; return what clients asked."""
         asked: list[tuple[str, Message]] = []

@@ -93,6 +93,8 @@ class Candidacy:
     """A node that hears a leader which this one does not, and until when that is believed."""
     grant: tuple[str, float] = ("", float("-inf"))
     """Whom this node last encouraged, and until when it encourages nobody else."""
+    disabled: str = ""
+    """Why this node may not stand at all; empty when it may."""
     why: str = "just started"
     """Why no leader is known, for people; empty when one is."""
 
@@ -118,6 +120,12 @@ class Candidacy:
             case Resigned():
                 return self.on_resigned(source, message)
         return ()
+
+    def disable(self, why: str) -> None:
+        """Never stand again: this node cannot keep its ballots."""
+        self.disabled = why
+        self.proposer.stop()
+        self._stand_later(0)
 
     # The followers' side.
 
@@ -196,6 +204,8 @@ class Candidacy:
 
     def stand(self, now: float) -> Effects:
         """Ask the others whether a candidacy would be welcome; alone, begin at once."""
+        if self.disabled:
+            return self._stand_later(self.timing.suspicion)
         self.polls += 1
         self.asked_at = int(now * 1e6)
         self.state = Polling(self.polls, {self.proposer.name})

@@ -60,6 +60,15 @@ class AppliedNumbers:
     """Every number below was applied, or never will be."""
     above: set[int] = field(factory=set)
 
+    @staticmethod
+    def first_time(sessions: dict[str, AppliedNumbers], command: Command) -> bool:
+        """At most once: tell whether this session's number was never applied before; note it."""
+        (node, boot), number = command.session, command.number
+        applied = sessions.get(node)
+        if applied is None or applied.boot < boot:
+            applied = sessions[node] = AppliedNumbers(boot)
+        return applied.boot == boot and applied.add(number)
+
     def add(self, number: int) -> bool:
         """Note a number; False when it was applied before or is too old to tell."""
         if number < self.low or number in self.above:
@@ -91,7 +100,7 @@ class ReplicatedState:
         match value:
             case Batch(commands=commands):
                 for command in commands:
-                    if self._first_time(command):
+                    if AppliedNumbers.first_time(self.sessions, command):
                         fresh.append(command)
                         result = self._apply(command.data)
                         if command.session == mine:
@@ -105,14 +114,6 @@ class ReplicatedState:
         last = 0 if self.leadership is None else self.leadership.epoch
         assert leadership.epoch == last + 1, f"{leadership} follows epoch {last}"
         self.leadership = leadership
-
-    def _first_time(self, command: Command) -> bool:
-        """At most once: tell whether this session's number was never applied before."""
-        (node, boot), number = command.session, command.number
-        applied = self.sessions.get(node)
-        if applied is None or applied.boot < boot:
-            applied = self.sessions[node] = AppliedNumbers(boot)
-        return applied.boot == boot and applied.add(number)
 
     def _apply(self, data: bytes) -> Result:
         try:

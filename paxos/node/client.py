@@ -1,0 +1,160 @@
+"""A client of a running cluster: not a member, but it holds the cluster's key."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from paxos.errors import CommandFailed, CommandTooLarge, NoAnswer, OutcomeUnknown
+from paxos.node.cluster import Cluster
+from paxos.protocol.messages import Message
+from paxos.replicated.messages import Answer, AskStatus, Outcome, Status, Submit
+from paxos.replicated.values import MAX_COMMAND_BYTES
+from paxos.transport import Address, UnreliableTransport, open_udp
+from paxos.wire import CLIENT_PREFIX, Wire, encode
+
+REPEAT = 0.1
+"""Seconds before an unanswered question is sent again; each repetition waits longer."""
+
+MAX_REPEAT = 1.0
+"""The longest such pause, in seconds."""
+
+
+class Client:
+    """Asks members. Comes from `open_client`; for one task at a time."""
+
+    def __init__(self, cluster: Cluster, transport: UnreliableTransport) -> None:
+        name = CLIENT_PREFIX + secrets.token_hex(8)
+        self._cluster = cluster
+        self._transport = transport
+        self._wire = Wire(cluster.name, cluster.key, name, cluster.datagram_limit)
+        self._number = 0
+        self._addresses: dict[str, Address] = {}
+
+    async def status(self, timeout: float = 1.0) -> dict[str, Status | None]:
+        """Ask every member how it is, for at most ``timeout`` seconds; None where none answers."""
+        await self._resolve()
+        number = self._next()
+        statuses: dict[str, Status | None] = dict.fromkeys(self._cluster.names)
+        with trio.move_on_after(timeout):
+            async for source, message in self._ask(self._cluster.names, AskStatus(number)):
+                if isinstance(message, Status) and message.number == number:
+                    statuses[source] = message
+                if None not in statuses.values():
+                    break
+        return statuses
+
+    async def propose(self, command: bytes, timeout: float = 10.0) -> tuple[int, bytes]:
+        """Have a command applied through the first member that answers; return slot and answer.
+
+        Raises:
+            CommandTooLarge: It was not proposed.
+            CommandFailed: The state machine raised an error for it.
+            NoAnswer: No member answered at all; it was not proposed.
+            OutcomeUnknown: It was handed to a member that did not answer in ``timeout`` seconds.
+
+        """
+        if len(command) > MAX_COMMAND_BYTES:
+            raise CommandTooLarge(
+                f"a command of {len(command):,} bytes was refused: the most is "
+                f"{MAX_COMMAND_BYTES:,}"
+            )
+        member = await self._find_member(timeout)
+        submit = Submit(self._next(), command)
+        with trio.move_on_after(timeout):
+            async for _, message in self._ask((member,), submit):
+                if isinstance(message, Answer) and message.number == submit.number:
+                    return self._read(message)
+        raise OutcomeUnknown(
+            f"{member} did not answer in {timeout:g} seconds: the command may be applied, now or "
+            "later. `paxos status` tells whether there is a leader"
+        )
+
+    def _read(self, answer: Answer) -> tuple[int, bytes]:
+        if answer.outcome is Outcome.APPLIED:
+            return answer.slot, answer.data
+        text = answer.data.decode(errors="replace")
+        if answer.outcome is Outcome.FAILED:
+            raise CommandFailed(text)
+        if answer.outcome is Outcome.REFUSED:
+            raise CommandTooLarge(text)
+        raise OutcomeUnknown(text)
+
+    async def _find_member(self, timeout: float) -> str:
+        """Return the member that answers first and knows a leader, or else any that answers."""
+        await self._resolve()
+        question = AskStatus(self._next())
+        answered: str | None = None
+        with trio.move_on_after(timeout):
+            async for source, message in self._ask(self._cluster.names, question):
+                if isinstance(message, Status):
+                    answered = source
+                    if message.leadership is not None:
+                        return source
+        if answered is None:
+            raise NoAnswer(
+                f"no member of {self._cluster.name} answered in {timeout:g} seconds: nothing was "
+                "proposed. Are the nodes running, with this cluster file and key?"
+            )
+        return answered
+
+    async def _ask(
+        self, targets: tuple[str, ...], question: Message
+    ) -> AsyncIterator[tuple[str, Message]]:
+        """Send again and again, and yield whatever arrives; the caller's timeout ends it."""
+        encoded, pause = encode(question), REPEAT
+        while True:
+            for target in targets:
+                if target in self._addresses:
+                    for datagram in self._wire.outgoing(target, [encoded]):
+                        self._transport.send(self._addresses[target], datagram)
+            until = trio.current_time() + pause
+            pause = min(2 * pause, MAX_REPEAT)
+            while True:
+                arrived: list[tuple[str, Message]] = []
+                with trio.move_on_at(until) as waiting:
+                    arrived = await self._receive()
+                if waiting.cancelled_caught:
+                    break
+                for source, message in arrived:
+                    yield source, message
+
+    async def _receive(self) -> list[tuple[str, Message]]:
+        arrived: list[tuple[str, Message]] = []
+        for datagram, address in await self._transport.receive():
+            incoming = self._wire.incoming(datagram)
+            if incoming is None or incoming.source not in self._addresses:
+                continue
+            for reply in incoming.replies:
+                self._transport.send(address, reply)
+            arrived += ((incoming.source, message) for message in incoming.messages)
+        return arrived
+
+    async def _resolve(self) -> None:
+        for member in self._cluster.members:
+            try:
+                address = await self._transport.resolve(member.host, member.port)
+            except OSError:
+                continue
+            self._addresses[member.name] = address
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+
+@asynccontextmanager
+async def open_client(
+    cluster: Cluster, transport: UnreliableTransport | None = None
+) -> AsyncIterator[Client]:
+    """Talk to a running cluster inside the block. Raises OSError when no socket can be opened."""
+    if transport is None:
+        host = "127.0.0.1" if all(m.on_loopback for m in cluster.members) else "0.0.0.0"  # noqa: S104 - a client answers nobody
+        transport = await open_udp(host, 0, cluster.datagram_limit)
+    try:
+        yield Client(cluster, transport)
+    finally:
+        transport.close()

@@ -1,0 +1,301 @@
+"""The node that an application embeds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import outcome
+import trio
+
+from paxos.errors import CommandFailed, CommandTooLarge, OutcomeUnknown
+from paxos.journal import Journal, JournalError, SqliteJournal
+from paxos.node.cluster import Cluster
+from paxos.node.desk import Desk
+from paxos.node.engine import Engine, Watcher
+from paxos.node.instrument import Instrument
+from paxos.node.post import Post
+from paxos.node.storage import Storage, open_storage
+from paxos.protocol.events import Event
+from paxos.replicated.candidacy import Serving
+from paxos.replicated.messages import Propose, Status
+from paxos.replicated.state import Applied, AppliedNumbers, Failure, Result, StateMachine
+from paxos.replicated.values import MAX_COMMAND_BYTES, Batch, Command, Leadership
+from paxos.transport import UnreliableTransport, open_udp
+from paxos.wire import Wire, decode_value, encode_value
+
+MAX_IN_FLIGHT = 4096
+"""How many proposals of one node wait for their answers; further ones wait for room."""
+
+READ_SLOTS = 256
+"""How many slots `Node.decisions` reads from the journal at once."""
+
+
+class View:
+    """What a node believed at one time about who leads, and what it believed next."""
+
+    def __init__(self, leadership: Leadership | None) -> None:
+        self.leadership = leadership
+        self.next: View | None = None
+        self.changed = trio.Event()
+
+
+class Node(Watcher):
+    """One member of a cluster, in this process. Comes from `open_node`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        machine: StateMachine,
+        journal: Journal,
+        storage: Storage,
+        post: Post,
+        instruments: tuple[Instrument, ...],
+    ) -> None:
+        self.name = name
+        self._post = post
+        self._storage = storage
+        self._instruments = instruments
+        self._number = 0
+        self._waiting: dict[int, trio.lowlevel.Task] = {}
+        self._room = trio.lowlevel.ParkingLot()
+        self._closed = False
+        self._view = View(None)
+        self._grown = trio.Event()
+        self._engine = Engine(cluster, name, machine, journal, storage, post, self)
+
+    # For the application.
+
+    @property
+    def leader(self) -> Leadership | None:
+        """The live leader as this node knows it; None while there is none."""
+        return self._view.leadership
+
+    async def propose(self, command: bytes) -> bytes:
+        """Have a command applied, once, on every node; return the state machine's answer.
+
+        It works on any node, and waits for as long as there is no leader: use a Trio timeout to
+        wait less. Cancelled, it leaves open whether the command is applied.
+
+        Raises:
+            CommandTooLarge: The command has more than `MAX_COMMAND_BYTES`; it was not proposed.
+            CommandFailed: The state machine raised an error for it.
+            OutcomeUnknown: The node was closed meanwhile.
+
+        """
+        _, answer = await self.propose_with_slot(command)
+        return answer
+
+    async def propose_with_slot(self, command: bytes) -> tuple[int, bytes]:
+        """Do as `propose`, and return the slot that decided the command, too."""
+        if len(command) > MAX_COMMAND_BYTES:
+            raise CommandTooLarge(
+                f"a command of {len(command):,} bytes was refused: the most is "
+                f"{MAX_COMMAND_BYTES:,}; store the data elsewhere and propose a reference to it"
+            )
+        while len(self._waiting) >= MAX_IN_FLIGHT and not self._closed:
+            await self._room.park()
+        if self._closed:
+            raise OutcomeUnknown("the node is closed: the command was not proposed")
+        number, self._number = self._number, self._number + 1
+        session = self._engine.learner.session
+        self._waiting[number] = trio.lowlevel.current_task()
+        self._post.deliver(self.name, Propose((Command(session, number, bytes(command)),), 1))
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._waiting.pop(number, None)
+            self._engine.proposer.withdraw(number)
+            self._room.unpark()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        slot, result = await trio.lowlevel.wait_task_rescheduled(abort)
+        if isinstance(result, Failure):
+            raise CommandFailed(result.error)
+        if result is None:
+            raise OutcomeUnknown(
+                "the node was closed before the answer came: the command may or may not be "
+                "applied; ask the state machine, or make the command harmless to repeat"
+            )
+        return slot, result
+
+    async def leaderships(self) -> AsyncIterator[Leadership | None]:
+        """Yield what `leader` is, and then every change of it, `None` included."""
+        view = self._view
+        while True:
+            yield view.leadership
+            await view.changed.wait()
+            assert view.next is not None
+            view = view.next
+
+    async def decisions(self, first: int = 0) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield slot and command of everything that was applied, from slot ``first`` on, in order.
+
+        It reads the journal from its beginning, since only that tells which commands are
+        repetitions; it never ends.
+        """
+        slot, sessions = 0, dict[str, AppliedNumbers]()
+        while True:
+            while slot >= self._engine.learner.learner.frontier:
+                await self._grown.wait()
+            rows = await self._storage.read(slot, slot + READ_SLOTS - 1, 1 << 20)
+            if not rows:
+                await self._storage.persist(())  # the journal writes what is learned lazily
+                rows = await self._storage.read(slot, slot + READ_SLOTS - 1, 1 << 20)
+            for slot, value in rows:
+                commands = value.commands if isinstance(value, Batch) else ()
+                for command in commands:
+                    if AppliedNumbers.first_time(sessions, command) and slot >= first:
+                        yield slot, command.data
+            slot += 1
+
+    def statistics(self) -> dict[str, int]:
+        """Return counters of what was done and dropped, by name."""
+        learner = self._engine.learner.learner
+        counts = self._post.statistics()
+        return counts | {
+            "frontier": learner.frontier,
+            "lag": learner.target - learner.frontier,
+            "waiting": len(self._waiting),
+            "proposals_dropped": self._engine.proposer.dropped,
+            "supplies_dropped": self._engine.supplies_dropped,
+            "transactions": self._storage.statistics().transactions,
+            "records": self._storage.statistics().records,
+        }
+
+    def status(self, number: int) -> Status:
+        """Return what this node tells a client about itself."""
+        proposer, learner = self._engine.proposer, self._engine.learner
+        candidacy, failure = proposer.candidacy, self._engine.failure
+        serving = isinstance(candidacy.state, Serving)
+        role = "leader" if proposer.serving else "follower" if candidacy.why == "" else "candidate"
+        why = str(failure) if failure is not None else candidacy.why
+        if not why and self.leader is None:
+            why = "a new leader is catching up" if serving else "waiting for the log"
+        return Status(
+            number=number,
+            node=self.name,
+            role=role,
+            leadership=self.leader,
+            last_leadership=learner.state.leadership,
+            ballot=max(candidacy.proposer.highest, self._engine.acceptor.promised),
+            frontier=learner.learner.frontier,
+            target=learner.learner.target,
+            voting=failure is None,
+            why=why[:1000],
+        )
+
+    # For the engine.
+
+    def applied(self, applied: Applied) -> None:
+        """Wake the tasks whose commands took effect."""
+        for number, result in applied.results:
+            self._settle(number, applied.slot, result)
+        self._grown.set()
+        self._grown = trio.Event()
+        if isinstance(applied.value, Leadership):
+            self.turned()
+
+    def turned(self) -> None:
+        """Note who leads by now."""
+        leader = self._engine.proposer.live_leader()
+        leadership = self._engine.learner.state.leadership
+        if leadership is not None and leadership.leader != leader:
+            leadership = None
+        if leadership != self._view.leadership:
+            view, self._view = self._view, View(leadership)
+            view.next = self._view
+            view.changed.set()
+            for instrument in self._instruments:
+                instrument.leader_changed(leadership)
+
+    def failed(self, error: JournalError) -> None:
+        """Tell whoever watches that this node votes no more."""
+        for instrument in self._instruments:
+            instrument.journal_failed(error)
+
+    def happened(self, event: Event) -> None:
+        """Pass on what a role reports."""
+        for instrument in self._instruments:
+            instrument.event(event)
+
+    def _settle(self, number: int, slot: int, result: Result | None) -> None:
+        task = self._waiting.pop(number, None)
+        if task is not None:
+            trio.lowlevel.reschedule(task, outcome.Value((slot, result)))
+            if self._room:
+                self._room.unpark()
+
+    async def run(self, desk: Desk) -> None:
+        """Run until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._engine.run)
+            nursery.start_soon(self._post.resolve_regularly)
+            nursery.start_soon(desk.run)
+
+    def close(self) -> None:
+        """Resign, and tell every waiting task that its outcome is unknown."""
+        self._closed = True
+        self._engine.resign()
+        for number in list(self._waiting):
+            self._settle(number, -1, None)
+        self._room.unpark_all()
+
+
+@asynccontextmanager
+async def open_node(
+    cluster: Cluster,
+    name: str,
+    *,
+    data: str | os.PathLike[str] | Journal,
+    machine: StateMachine,
+    transport: UnreliableTransport | None = None,
+    instruments: tuple[Instrument, ...] = (),
+) -> AsyncIterator[Node]:
+    """Take part in a cluster as one of its members, inside the block.
+
+    Args:
+        cluster: Who the members are.
+        name: Which of them this is.
+        data: The path of the node's journal, made if missing; or a `Journal`.
+        machine: What the chosen commands are applied to; fresh, since the log is replayed to it.
+        transport: A network other than UDP on the member's host and port.
+        instruments: Who watches.
+
+    Raises:
+        ConfigError: ``name`` is no member.
+        JournalError: The journal cannot be used; the text says why.
+        OSError: The member's address cannot be bound.
+
+    """
+    member = cluster.member(name)
+    own_journal = isinstance(data, str | os.PathLike)
+    journal: Journal = (
+        SqliteJournal(
+            data, cluster=cluster.name, node=name, encode=encode_value, decode=decode_value
+        )
+        if isinstance(data, str | os.PathLike)
+        else data
+    )
+    try:
+        if transport is None:
+            transport = await open_udp(member.host, member.port, cluster.datagram_limit)
+        wire = Wire(cluster.name, cluster.key, name, cluster.datagram_limit)
+        post = Post(cluster, name, transport, wire)
+        try:
+            async with open_storage(journal) as storage:
+                node = Node(cluster, name, machine, journal, storage, post, instruments)
+                await post.resolve()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(node.run, Desk(node, post))
+                    try:
+                        yield node
+                    finally:
+                        node.close()
+                        nursery.cancel_scope.cancel()
+        finally:
+            transport.close()
+    finally:
+        if own_journal:
+            journal.close()

@@ -66,7 +66,7 @@ class Invariants:
                     assert value == self.chosen[slot][1], f"P2b: {value} in chosen slot {slot}"
 
     def delivered(self, node: str, slot: int, value: Value, log: list[Value]) -> None:
-        """A log grows by one slot at a time, and only by what is chosen."""
+        """Check that a log grows by one slot at a time, and only by what is chosen."""
         assert slot == len(log), f"{node} delivers slot {slot} after {len(log) - 1}"
         assert slot in self.chosen, f"{node} delivers slot {slot}, which is not chosen"
         assert value == self.chosen[slot][1], f"{node} delivers {value} in slot {slot}"

@@ -1,0 +1,47 @@
+"""What errors and signals look like from outside: a sentence and an exit status, no traceback."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from paxos.errors import ConfigError, PaxosError
+
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C, as a shell reports it."""
+TERMINATED: Final = 143
+"""The exit status after SIGTERM, where that does not count as success."""
+
+
+class Commands(click.Group):
+    """A group of commands; each may raise the package's errors or be interrupted."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit 1 for the package's errors, 2 for bad configuration."""
+        try:
+            return super().invoke(ctx)
+        except (PaxosError, KeyboardInterrupt, BaseExceptionGroup) as error:
+            cause = only_cause(error)
+        if isinstance(cause, KeyboardInterrupt):
+            ctx.exit(INTERRUPTED)
+        if isinstance(cause, PaxosError):
+            click.echo(f"Error: {cause}", err=True)
+            ctx.exit(BAD_INPUT if isinstance(cause, ConfigError) else FAILED)
+        raise cause
+
+
+def only_cause(error: BaseException) -> BaseException:
+    """Unwrap the groups in which Trio reports what happened below a nursery.
+
+    Ctrl-C outranks whatever it brought down.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        if error.subgroup(KeyboardInterrupt) is not None:
+            return KeyboardInterrupt()
+        if len(error.exceptions) > 1:
+            break
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,71 @@
+"""``paxos serve``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+import trio
+
+import paxos
+from paxos.cli.options import CLUSTER
+from paxos.node.cluster import Cluster
+
+
+class Counter:
+    """The state machine of a bare node: answers each command with how many there have been."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def apply(self, command: bytes) -> bytes:
+        """Count the command."""
+        self._count += 1
+        return str(self._count).encode()
+
+    def snapshot(self) -> bytes:
+        """Return the count."""
+        return str(self._count).encode()
+
+    def restore(self, snapshot: bytes) -> None:
+        """Continue from a count."""
+        self._count = int(snapshot)
+
+
+@click.command()
+@CLUSTER
+@click.option("--node", required=True, help="Which member to be, such as node1.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The node's journal; made if missing. Never copy or restore it.",
+)
+def serve(cluster_file: Path, node: str, data: Path) -> None:
+    """Run one member until Ctrl-C or SIGTERM.
+
+    Every change of leader is a line on standard error. Commands are kept in order and counted:
+    to replicate a state machine of your own, embed a node with `paxos.open_node`.
+    """
+    cluster = Cluster.load(cluster_file)
+    cluster.member(node)
+    trio.run(_serve, cluster, node, data)
+
+
+async def _serve(cluster: Cluster, name: str, data: Path) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with (
+            paxos.open_node(cluster, name, data=data, machine=Counter()) as node,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(_log_leaders, node)
+            async for _ in signals:
+                break
+            # inside the node, so that it still can resign and say so
+            nursery.cancel_scope.cancel()
+
+
+async def _log_leaders(node: paxos.Node) -> None:
+    async for leadership in node.leaderships():
+        click.echo("no leader" if leadership is None else str(leadership), err=True)

@@ -1,0 +1,94 @@
+"""Real processes over real UDP."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+LIMIT = 45.0
+"""Seconds after which the test fails; it takes a few."""
+
+
+def paxos(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "paxos.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
+
+
+def adjacent_ports(count: int) -> int:
+    """Return the first of so many adjacent UDP ports that are free at this moment."""
+    while True:
+        with ExitStack() as stack:
+            sockets = [
+                stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in range(count)
+            ]
+            sockets[0].bind(("127.0.0.1", 0))
+            first: int = sockets[0].getsockname()[1]
+            try:
+                for offset, udp in enumerate(sockets[1:], 1):
+                    udp.bind(("127.0.0.1", first + offset))
+            except (OSError, OverflowError):
+                continue
+            return first
+
+
+@contextmanager
+def serving(cluster: Path, name: str) -> Iterator[subprocess.Popen[str]]:
+    data = cluster.parent / f"{name}.db"
+    with (cluster.parent / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "paxos.cli", "serve"),
+                *("--cluster", str(cluster), "--node", name, "--data", str(data)),
+            ],
+            stderr=log,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_is_made_served_asked_and_stopped(tmp_path: Path) -> None:
+    made = paxos("init", tmp_path, "--nodes", 3, "--base-port", adjacent_ports(3))
+    assert made.returncode == 0, made.stderr
+    cluster = tmp_path / "cluster.toml"
+    deadline = time.monotonic() + LIMIT
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(serving(cluster, f"node{n}")) for n in (1, 2, 3)]
+        while (status := paxos("status", "--cluster", cluster)).returncode != 0:
+            assert time.monotonic() < deadline, status.stdout + status.stderr
+        assert re.search(r"^leader=node[123], epoch=\d+$", status.stdout, re.MULTILINE)
+        assert json.loads(paxos("status", "--cluster", cluster, "--json").stdout)["ok"] is True
+
+        slots = []
+        for count in (1, 2):
+            proposed = paxos("propose", "--cluster", cluster, f"text {count}")
+            answer = re.fullmatch(rf"slot (\d+): {count}\n", proposed.stdout)
+            assert answer, proposed
+            slots.append(int(answer[1]))
+        assert slots[0] < slots[1]
+
+        for node, number in zip(
+            nodes, (signal.SIGTERM, signal.SIGINT, signal.SIGTERM), strict=True
+        ):
+            node.send_signal(number)
+        assert [node.wait(timeout=LIMIT) for node in nodes] == [0, 0, 0]
+    for name in ("node1", "node2", "node3"):
+        log = (tmp_path / f"{name}.log").read_text()
+        assert re.search(r"^leader=node[123], epoch=\d+$", log, re.MULTILINE), log
+        assert "Traceback" not in log

@@ -28,7 +28,8 @@ def promise_in_whole(
     proposer: Proposer, source: str, *votes: Vote, frontier: int = 0, ballot: Ballot = B3
 ) -> Effects:
     effects: Effects = ()
-    for part in [(vote,) for vote in votes] or [()]:
+    parts: list[tuple[Vote, ...]] = [(vote,) for vote in votes]
+    for part in parts or [()]:
         effects += proposer.handle(source, Promise(ballot, frontier, len(votes), part))
     return effects
 

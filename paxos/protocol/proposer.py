@@ -118,7 +118,7 @@ class Proposer:
             parts = state.promises[source] = Parts(promise.frontier, promise.total)
         if (parts.frontier, parts.total) == (promise.frontier, promise.total):
             parts.votes.update((vote.slot, vote) for vote in promise.votes)
-        return self._lead_if_prepared(state)
+        return self._lead_if_prepared(state) if parts.whole else ()
 
     def on_rejected(self, source: str, rejected: Rejected) -> Effects:
         """Hear from an acceptor that it has promised a higher ballot.

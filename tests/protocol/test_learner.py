@@ -132,7 +132,7 @@ def test_gap_is_asked_for_when_the_alarm_rings_and_each_time_of_another() -> Non
 def test_log_that_grows_is_not_asked_for() -> None:
     one = learner()
     one.handle("a", Chosen(B1, 2))
-    one.handle("a", Teach(0, "v0", 0, 1))
+    one.handle("a", Teach(0, "v0", 2, 3))
     assert one.wake() == (WAKE,)
     assert one.wake() == (Send(("a",), Learn(1, 2)), WAKE)
 

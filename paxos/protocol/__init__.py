@@ -82,10 +82,10 @@ What always holds
    of the highest vote that was reported there (`Proposer.on_promise`, P2c).
 7. Hence a ballot above one at which a slot's value was chosen proposes the same value (P2b), and
    so at most one value is ever chosen for a slot.
-8. A value is taken for chosen only on a quorum of votes of one ballot (`Learner.on_accepted`), or on
-   the word of a learner that saw one (`Learner.on_chosen`, `Learner.on_teach`).
-9. A learner delivers each slot once, in order, without gaps (`Learner.recall`, and every handler of
-   a learner).
+8. A value is taken for chosen only on a quorum of votes of one ballot (`Learner.on_accepted`), or
+   on the word of a learner that saw one (`Learner.on_chosen`, `Learner.on_teach`).
+9. A learner delivers each slot once, in order, without gaps (every handler of `Learner`, by way of
+   one function).
 10. Nothing is said before what it rests on is durable (the order of effects in every handler).
 
 At a prompt
@@ -133,7 +133,8 @@ Accept(ballot=Ballot(number=2, node='b'), slot=0, value='apple')
 >>> effects[-1]
 Deliver(slot=0, value='apple')
 
-Had nobody voted, ``proposer.state.next_slot`` would be 0 and ``proposer.propose("banana")`` allowed.
+Had nobody voted, ``proposer.state.next_slot`` would be 0, and ``proposer.propose("banana")`` a
+choice of its own.
 """
 
 from paxos.protocol.acceptor import Acceptor

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import click
 import trio
 
 import paxos
+from paxos.cli.group import only_cause
 from paxos.cli.options import CLUSTER
+from paxos.errors import PaxosError
 from paxos.node.cluster import Cluster
 
 
@@ -49,21 +52,39 @@ def serve(cluster_file: Path, node: str, data: Path) -> None:
     to replicate a state machine of your own, embed a node with `paxos.open_node`.
     """
     cluster = Cluster.load(cluster_file)
-    cluster.member(node)
-    trio.run(_serve, cluster, node, data)
+    member = cluster.member(node)
+    try:
+        trio.run(_serve, cluster, node, data)
+    except (OSError, BaseExceptionGroup) as error:
+        cause = only_cause(error)
+        if not isinstance(cause, OSError):
+            raise
+        raise PaxosError(
+            f"{node} cannot use {member.address}: {cause.strerror}; "
+            "does it run already, or does the cluster's file name another machine?"
+        ) from None
 
 
 async def _serve(cluster: Cluster, name: str, data: Path) -> None:
+    asked_to_stop = trio.Event()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with (
-            paxos.open_node(cluster, name, data=data, machine=Counter()) as node,
-            trio.open_nursery() as nursery,
-        ):
-            nursery.start_soon(_log_leaders, node)
-            async for _ in signals:
-                break
-            # inside the node, so that it still can resign and say so
-            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as outside:
+            outside.start_soon(_watch, signals, asked_to_stop)
+            async with (
+                paxos.open_node(cluster, name, data=data, machine=Counter()) as node,
+                trio.open_nursery() as inside,
+            ):
+                inside.start_soon(_log_leaders, node)
+                await asked_to_stop.wait()
+                # inside the node, so that it still can resign and say so
+                inside.cancel_scope.cancel()
+            outside.cancel_scope.cancel()
+
+
+async def _watch(signals: AsyncIterator[int], asked_to_stop: trio.Event) -> None:
+    """Take every signal: an impatient second one must not spoil a clean end."""
+    async for _ in signals:
+        asked_to_stop.set()
 
 
 async def _log_leaders(node: paxos.Node) -> None:

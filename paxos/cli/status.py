@@ -12,6 +12,7 @@ from typing import TypeAlias
 import click
 import trio
 from attrs import frozen
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -53,6 +54,8 @@ def status(cluster_file: Path, as_json: bool, timeout: float) -> None:
         click.echo(json.dumps(describe(cluster, statuses, verdict)))
     else:
         Console(highlight=False).print(_table(cluster, statuses))
+        for remark in _remarks(statuses):
+            click.echo(remark)
         click.echo(verdict.why or str(verdict.leadership))
     sys.exit(0 if verdict.leadership else 1)
 
@@ -121,12 +124,12 @@ def _lag(status: Status) -> int:
 
 
 def _table(cluster: Cluster, statuses: Statuses) -> Table:
-    table = Table(title=f"{cluster.name}: {cluster.quorum} of {len(cluster.members)} decide")
-    for heading in ("node", "address", "role", "leader", "epoch"):
-        table.add_column(heading)
-    for heading in ("chosen slot", "lag"):
-        table.add_column(heading, justify="right")
-    table.add_column("remarks")
+    title = f"{cluster.name}: {cluster.quorum} of {len(cluster.members)} decide"
+    table = Table(title=title, box=SIMPLE)  # narrow enough for 80 columns
+    for heading in ("node", "address", "role", "leader"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("epoch", "chosen", "lag"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for member in cluster.members:
         cells = [member.name, member.address, *_cells(statuses.get(member.name))]
         table.add_row(*map(Text, cells))  # as text: what a node says is no markup
@@ -135,13 +138,22 @@ def _table(cluster: Cluster, statuses: Statuses) -> Table:
 
 def _cells(status: Status | None) -> list[str]:
     if status is None:
-        return ["unreachable", "-", "-", "-", "-", ""]
+        return ["unreachable", "-", "-", "-", "-"]
     leadership = status.leadership
     return [
-        status.role if status.voting else f"{status.role}, not voting",
+        status.role,
         leadership.leader if leadership else "-",
         str(leadership.epoch) if leadership else "-",
         str(status.frontier - 1) if status.frontier else "-",
         str(_lag(status)),
-        status.why,
     ]
+
+
+def _remarks(statuses: Statuses) -> list[str]:
+    """Return what the members want to be known, a line for each."""
+    remarks = []
+    for name, status in statuses.items():
+        if status is not None and (status.why or not status.voting):
+            voting = "" if status.voting else "does not vote: "
+            remarks.append(f"{name}: {voting}{status.why}")
+    return remarks

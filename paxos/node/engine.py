@@ -131,6 +131,7 @@ class Engine:
                 nursery.start_soon(self._run_role, role, inbox, *handle)
             nursery.start_soon(self._timers.run)
             nursery.start_soon(self._supply)
+            nursery.start_soon(self._post.send_soon)
             self._carry_out("learner", Turn.of(self.learner.flush()))
             self._carry_out("proposer", Turn.of(self.proposer.start()))
 
@@ -213,7 +214,10 @@ class Engine:
                         self.supplies_dropped += 1
                 case Event():
                     self._watcher.happened(effect)
-        self._post.flush()
+        if role == "learner":
+            self._post.soon()
+        elif any(isinstance(effect, Send) for effect in turn.effects):
+            self._post.flush()
 
     async def _supply(self) -> None:
         """Teach laggards, from memory where the slots are recent, else from the journal."""

@@ -12,6 +12,9 @@ from paxos.replicated.routing import ROUTES, Role
 from paxos.transport import Address, UnreliableTransport
 from paxos.wire import Wire, encode
 
+PATIENT_TURNS = 3
+"""Turns of the Trio loop for which a message that nobody waits for keeps back; see `Post.soon`."""
+
 MAX_CLIENTS = 256
 """How many clients' addresses a node remembers; the one heard longest ago is forgotten."""
 
@@ -35,6 +38,7 @@ class Post:
             "learner": Inbox(),
         }
         self.unroutable = 0
+        self._soon = trio.Event()
 
     async def resolve(self) -> None:
         """Look the peers' addresses up; what has none yet is looked up again later."""
@@ -80,6 +84,23 @@ class Post:
                 continue
             for datagram in self._wire.outgoing(target, encoded):
                 self._transport.send(address, datagram)
+
+    def soon(self) -> None:
+        """Send what waits in a few turns of the loop, unless something urgent takes it along.
+
+        A learner's news are of this kind: the application that hears of them often proposes at
+        once, and a datagram costs more than anything else that a node does for a command.
+        """
+        self._soon.set()
+
+    async def send_soon(self) -> None:
+        """Send what `soon` left, until cancelled."""
+        while True:
+            await self._soon.wait()
+            self._soon = trio.Event()
+            for _ in range(PATIENT_TURNS):
+                await trio.lowlevel.checkpoint()
+            self.flush()
 
     def statistics(self) -> dict[str, int]:
         """Return the counters of inboxes, wire and transport."""

@@ -1,8 +1,9 @@
 """A cluster of nothing but the three roles, and a bag of messages between them.
 
 A step is one thing that can happen in an asynchronous network: a message is delivered, lost or
-delivered twice, in any order; a proposer begins a ballot, proposes or repeats itself; a node
-crashes between two effects and comes back with what it had persisted. What happens depends on the
+delivered twice, in any order; some nodes are cut off from the others for a while; a proposer begins
+a ballot, proposes or repeats itself; a node crashes between two effects and comes back with what it
+had persisted. What happens depends on the
 seed alone, and `Invariants` are asserted at every effect.
 """
 
@@ -68,6 +69,8 @@ class RoleCluster:
     seats: dict[str, Seat] = field(init=False)
     bag: list[tuple[str, str, Message]] = Factory(list)
     """Source, target and message of all that is under way."""
+    apart: set[str] = Factory(set)
+    """The nodes that are cut off from all others at the moment, but not from one another."""
 
     def __attrs_post_init__(self) -> None:
         """Start every node."""
@@ -84,10 +87,12 @@ class RoleCluster:
         try:
             if self.bag and dice < 0.8:
                 self._deliver_any()
-            elif dice < 0.97:
-                self._propose(name, prepare=self.random.random() < 0.1)
-            else:
+            elif dice < 0.9:
+                self._propose(name, prepare=self.random.random() < 0.3)
+            elif dice < 0.92:
                 self._wake(name)
+            else:
+                self.apart = {node for node in self.seats if self.random.random() < 0.4}
         except Crash:
             self.crashes += 1
 
@@ -114,13 +119,14 @@ class RoleCluster:
         raise AssertionError(f"no progress in {rounds} rounds: {self.seats}")
 
     def _deliver_any(self) -> None:
-        """Deliver a message, lose it (one in ten) or deliver it and keep it (one in ten)."""
+        """Deliver a message, lose it (one in ten, or cut) or deliver it and keep it."""
         index, dice = self.random.randrange(len(self.bag)), self.random.random()
         message = self.bag[index]
         if dice < 0.9 or len(self.bag) > 300:
             self.bag[index] = self.bag[-1]
             self.bag.pop()
-        if dice >= 0.1:
+        source, target, _ = message
+        if dice >= 0.1 and (source == target or (source in self.apart) == (target in self.apart)):
             self._take(*message)
 
     def _take(self, source: str, target: str, message: Message) -> None:

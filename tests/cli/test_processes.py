@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from paxos.node.cluster import Cluster
+
 LIMIT = 45.0
 """Seconds after which the test fails; it takes a few."""
 
@@ -92,3 +94,28 @@ def test_a_cluster_is_made_served_asked_and_stopped(tmp_path: Path) -> None:
         log = (tmp_path / f"{name}.log").read_text()
         assert re.search(r"^leader=node[123], epoch=\d+$", log, re.MULTILINE), log
         assert "Traceback" not in log
+
+
+def test_a_taken_port_is_explained(tmp_path: Path) -> None:
+    Cluster.local(1).save(tmp_path / "cluster.toml")
+    member = Cluster.load(tmp_path / "cluster.toml").members[0]
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind((member.host, member.port))
+        served = paxos(
+            *("serve", "--cluster", tmp_path / "cluster.toml"),
+            *("--node", member.name, "--data", tmp_path / "node1.db"),
+        )
+    assert served.returncode == 1
+    assert f"{member.name} cannot use {member.address}: Address already in use" in served.stderr
+    assert "Traceback" not in served.stderr
+
+
+def test_an_impatient_second_signal_does_not_spoil_a_clean_end(tmp_path: Path) -> None:
+    Cluster.local(1).save(tmp_path / "cluster.toml")
+    with serving(tmp_path / "cluster.toml", "node1") as node:
+        deadline = time.monotonic() + LIMIT
+        while paxos("status", "--cluster", tmp_path / "cluster.toml").returncode != 0:
+            assert time.monotonic() < deadline
+        for number in (signal.SIGTERM, signal.SIGINT):
+            node.send_signal(number)
+        assert node.wait(timeout=LIMIT) == 0

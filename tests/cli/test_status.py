@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from attrs import evolve
+from click.testing import CliRunner
 
-from paxos.cli.status import Verdict, describe, judge
+from paxos.cli import app
+from paxos.cli import status as status_command
+from paxos.cli.status import Statuses, Verdict, describe, judge
 from paxos.node.cluster import Cluster
 from paxos.protocol.ballot import Ballot
 from paxos.replicated.messages import Status
@@ -70,3 +74,22 @@ def test_json_tells_all(leadership: Leadership | None) -> None:
     assert (told["leader"], told["epoch"]) == (("node2", 7) if leadership else (None, None))
     assert [member["reachable"] for member in told["members"]] == [True, True, True, False]
     assert (told["members"][0]["chosen"], told["members"][0]["lag"]) == (39, 5)
+
+
+def test_people_see_every_member_whole_within_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = evolve(says(SEVEN, "its journal failed"), voting=False)
+
+    async def ask(*_: object) -> Statuses:
+        return dict(zip(FOUR.names, [says(SEVEN), says(SEVEN), silent, None], strict=True))
+
+    monkeypatch.setattr(status_command, "_ask", ask)
+    FOUR.save(tmp_path / "cluster.toml")
+    result = CliRunner().invoke(app.paxos, ["status", "--cluster", str(tmp_path / "cluster.toml")])
+    assert result.exit_code == 0
+    assert all(member.address in result.stdout for member in FOUR.members)
+    assert "unreachable" in result.stdout
+    assert "node3: does not vote: its journal failed" in result.stdout
+    assert result.stdout.endswith("leader=node2, epoch=7\n")
+    assert max(map(len, result.stdout.splitlines())) <= 80

@@ -45,7 +45,7 @@ def test_first_proposal_that_arrives_is_accepted() -> None:
 
 
 def test_acceptor_may_accept_more_than_one_proposal() -> None:
-    """P2: every higher-numbered proposal that is chosen has the value that was chosen first."""
+    """P2 speaks of “every higher-numbered proposal that is chosen”: there may be several."""
     acceptor = Acceptor()
     acceptor.handle("a", Accept(B1, 0, "x"))
     assert acceptor.handle("b", Accept(B2, 0, "x"))[-1] == Send(("b",), Accepted(B2, 0))
@@ -145,7 +145,7 @@ def test_refusal_tells_the_proposer_to_abandon_its_proposal() -> None:
 
 
 def test_requests_and_answers_may_be_lost_doubled_and_reordered() -> None:
-    """“Messages can take arbitrarily long to be delivered, can be duplicated, and can be lost”."""
+    """2.1: they “can take arbitrarily long to be delivered, can be duplicated, and can be lost”."""
     for seed in range(40):
         cluster = RoleCluster(seed, nodes=3, proposers=3)
         for _ in range(150):

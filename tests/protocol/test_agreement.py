@@ -24,7 +24,7 @@ def test_duelling_proposers_agree_and_the_network_once_healed_lets_them_progress
     nodes: int, proposers: int, slots: int, steps: int
 ) -> None:
     crashes = decided = 0
-    for seed in range(60):
+    for seed in range(100):
         cluster = RoleCluster(seed, nodes, proposers, slots)
         for _ in range(steps):
             cluster.step()

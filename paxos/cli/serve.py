@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import click
 import trio
@@ -14,6 +15,8 @@ from paxos.cli.group import only_cause
 from paxos.cli.options import CLUSTER
 from paxos.errors import PaxosError
 from paxos.node.cluster import Cluster
+
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Counter:
@@ -67,7 +70,11 @@ def serve(cluster_file: Path, node: str, data: Path) -> None:
 
 async def _serve(cluster: Cluster, name: str, data: Path) -> None:
     asked_to_stop = trio.Event()
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    for number in STOPPING:
+        # what the receiver restores at its end, so that an impatient second signal is harmless
+        # while Trio and the interpreter close down
+        signal.signal(number, signal.SIG_IGN)
+    with trio.open_signal_receiver(*STOPPING) as signals:
         async with trio.open_nursery() as outside:
             outside.start_soon(_watch, signals, asked_to_stop)
             async with (
@@ -82,7 +89,7 @@ async def _serve(cluster: Cluster, name: str, data: Path) -> None:
 
 
 async def _watch(signals: AsyncIterator[int], asked_to_stop: trio.Event) -> None:
-    """Take every signal: an impatient second one must not spoil a clean end."""
+    """Take every signal, also while the node closes."""
     async for _ in signals:
         asked_to_stop.set()
 

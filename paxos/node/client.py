@@ -12,9 +12,9 @@ from paxos.errors import CommandFailed, CommandTooLarge, NoAnswer, OutcomeUnknow
 from paxos.node.cluster import Cluster
 from paxos.protocol.messages import Message
 from paxos.replicated.messages import Answer, AskStatus, Outcome, Status, Submit
-from paxos.replicated.values import MAX_COMMAND_BYTES
+from paxos.replicated.values import CLIENT_PREFIX, MAX_COMMAND_BYTES
 from paxos.transport import Address, UnreliableTransport, open_udp
-from paxos.wire import CLIENT_PREFIX, Wire, encode
+from paxos.wire import Wire, encode
 
 REPEAT = 0.1
 """Seconds before an unanswered question is sent again; each repetition waits longer."""
@@ -32,6 +32,7 @@ class Client:
         self._transport = transport
         self._wire = Wire(cluster.name, cluster.key, name, cluster.datagram_limit)
         self._number = 0
+        self._submitted = False
         self._addresses: dict[str, Address] = {}
 
     async def status(self, timeout: float = 1.0) -> dict[str, Status | None]:
@@ -48,13 +49,13 @@ class Client:
         return statuses
 
     async def propose(self, command: bytes, timeout: float = 10.0) -> tuple[int, bytes]:
-        """Have a command applied through the first member that answers; return slot and answer.
+        """Have a command applied through any member, once; return the slot and the answer.
 
         Raises:
             CommandTooLarge: It was not proposed.
             CommandFailed: The state machine raised an error for it.
             NoAnswer: No member answered at all; it was not proposed.
-            OutcomeUnknown: It was handed to a member that did not answer in ``timeout`` seconds.
+            OutcomeUnknown: It was handed in, and no answer came in ``timeout`` seconds.
 
         """
         if len(command) > MAX_COMMAND_BYTES:
@@ -62,15 +63,21 @@ class Client:
                 f"a command of {len(command):,} bytes was refused: the most is "
                 f"{MAX_COMMAND_BYTES:,}"
             )
-        member = await self._find_member(timeout)
+        await self._resolve()
         submit = Submit(self._next(), command)
         with trio.move_on_after(timeout):
-            async for _, message in self._ask((member,), submit):
+            members = await self._members_that_answer()
+            async for _, message in self._ask(members, submit, one_by_one=True):
                 if isinstance(message, Answer) and message.number == submit.number:
                     return self._read(message)
+        if not self._submitted:
+            raise NoAnswer(
+                f"no member of {self._cluster.name} answered in {timeout:g} seconds: nothing was "
+                "proposed. Are the nodes running, with this cluster file and key?"
+            )
         raise OutcomeUnknown(
-            f"{member} did not answer in {timeout:g} seconds: the command may be applied, now or "
-            "later. `paxos status` tells whether there is a leader"
+            f"no answer came in {timeout:g} seconds: the command may be applied, now or later. "
+            "`paxos status` tells whether there is a leader"
         )
 
     def _read(self, answer: Answer) -> tuple[int, bytes]:
@@ -83,34 +90,35 @@ class Client:
             raise CommandTooLarge(text)
         raise OutcomeUnknown(text)
 
-    async def _find_member(self, timeout: float) -> str:
-        """Return the member that answers first and knows a leader, or else any that answers."""
-        await self._resolve()
+    async def _members_that_answer(self) -> tuple[str, ...]:
+        """Return all members, beginning with the first that answers and knows a leader, or any."""
+        self._submitted = False
         question = AskStatus(self._next())
-        answered: str | None = None
-        with trio.move_on_after(timeout):
-            async for source, message in self._ask(self._cluster.names, question):
-                if isinstance(message, Status):
-                    answered = source
-                    if message.leadership is not None:
-                        return source
-        if answered is None:
-            raise NoAnswer(
-                f"no member of {self._cluster.name} answered in {timeout:g} seconds: nothing was "
-                "proposed. Are the nodes running, with this cluster file and key?"
-            )
-        return answered
+        names = self._cluster.names
+        answered: set[str] = set()
+        async for source, message in self._ask(names, question):
+            if isinstance(message, Status):
+                answered.add(source)
+                if message.leadership is not None or len(answered) == len(names):
+                    break
+        self._submitted = True
+        start = names.index(source)
+        return names[start:] + names[:start]
 
     async def _ask(
-        self, targets: tuple[str, ...], question: Message
+        self, targets: tuple[str, ...], question: Message, *, one_by_one: bool = False
     ) -> AsyncIterator[tuple[str, Message]]:
-        """Send again and again, and yield whatever arrives; the caller's timeout ends it."""
-        encoded, pause = encode(question), REPEAT
+        """Send again and again, to all or to one after another, and yield whatever arrives.
+
+        The caller's timeout ends it.
+        """
+        encoded, pause, turn = encode(question), REPEAT, 0
         while True:
-            for target in targets:
+            for target in (targets[turn % len(targets)],) if one_by_one else targets:
                 if target in self._addresses:
                     for datagram in self._wire.outgoing(target, [encoded]):
                         self._transport.send(self._addresses[target], datagram)
+            turn += 1
             until = trio.current_time() + pause
             pause = min(2 * pause, MAX_REPEAT)
             while True:

@@ -23,6 +23,7 @@ from paxos.node.config_file import (
     read_table,
     toml_string,
 )
+from paxos.replicated.values import CLIENT_PREFIX
 
 HEARTBEATS_BEFORE_SUSPICION: Final = 4
 """A leader is not suspected for fewer lost heartbeats: every network loses some."""
@@ -35,7 +36,6 @@ DEFAULT_WINDOW: Final = 64
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
-_CLIENT_PREFIX: Final = "client-"
 _KEY_FILE: Final = "cluster.key"
 
 
@@ -67,8 +67,8 @@ class Member:
     def __attrs_post_init__(self) -> None:
         _require_name("the member name", self.name)
         _require(
-            not self.name.startswith(_CLIENT_PREFIX),
-            f"the member name {self.name!r} must not start with {_CLIENT_PREFIX!r}, "
+            not self.name.startswith(CLIENT_PREFIX),
+            f"the member name {self.name!r} must not start with {CLIENT_PREFIX!r}, "
             "which is how clients are called; choose another",
         )
         _require(

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import trio
 
-from paxos.errors import CommandFailed, CommandTooLarge, OutcomeUnknown
+from paxos.errors import OutcomeUnknown
 from paxos.node.post import Post
 from paxos.replicated.messages import Answer, AskStatus, Outcome, Submit
+from paxos.replicated.values import Failure, Session
 
 if TYPE_CHECKING:
     from paxos.node.node import Node
 
 MAX_SUBMITTED = 1024
 """How many commands of clients are under way at once; more are dropped, and sent again."""
-
-MAX_ANSWERED = 4096
-"""How many answers are kept for clients that repeat their question."""
 
 
 class Desk:
@@ -27,8 +24,7 @@ class Desk:
     def __init__(self, node: Node, post: Post) -> None:
         self._node = node
         self._post = post
-        self._answers: OrderedDict[tuple[str, int], Answer | None] = OrderedDict()
-        self._under_way = 0
+        self._under_way: set[tuple[str, int]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -42,30 +38,25 @@ class Desk:
                 self._post.flush()
 
     def _take(self, nursery: trio.Nursery, client: str, submit: Submit) -> None:
-        """Propose a command once, however often it is submitted to this node."""
+        """Propose a command under the client's name; the log knows whether it is a repetition."""
         key = (client, submit.number)
-        if key in self._answers:
-            answer = self._answers[key]
-            if answer is not None:
-                self._post.send((client,), answer)
-        elif self._under_way < MAX_SUBMITTED:
-            self._under_way += 1
-            self._answers[key] = None
+        if key not in self._under_way and len(self._under_way) < MAX_SUBMITTED:
+            self._under_way.add(key)
             nursery.start_soon(self._propose, client, submit)
 
     async def _propose(self, client: str, submit: Submit) -> None:
         try:
-            slot, answer = await self._node.propose_with_slot(submit.data)
-            reply = Answer(submit.number, Outcome.APPLIED, slot, answer)
-        except CommandFailed as error:
-            reply = Answer(submit.number, Outcome.FAILED, -1, str(error).encode()[:4000])
-        except CommandTooLarge as error:
-            reply = Answer(submit.number, Outcome.REFUSED, -1, str(error).encode()[:4000])
+            slot, result = await self._node.propose_as(
+                Session(client, 0), submit.number, submit.data
+            )
         except OutcomeUnknown as error:
-            reply = Answer(submit.number, Outcome.UNKNOWN, -1, str(error).encode()[:4000])
-        self._under_way -= 1
-        self._answers[(client, submit.number)] = reply
-        while len(self._answers) > MAX_ANSWERED:
-            self._answers.popitem(last=False)
+            reply = Answer(submit.number, Outcome.UNKNOWN, -1, str(error).encode())
+        else:
+            if isinstance(result, Failure):
+                reply = Answer(submit.number, Outcome.FAILED, slot, result.error.encode())
+            else:
+                reply = Answer(submit.number, Outcome.APPLIED, slot, result)
+        finally:
+            self._under_way.discard((client, submit.number))
         self._post.send((client,), reply)
         self._post.flush()

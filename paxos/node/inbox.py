@@ -8,6 +8,7 @@ import outcome
 import trio
 
 from paxos.protocol.messages import Message
+from paxos.replicated.messages import Advanced
 
 INBOX_BOUND = 4096
 """How many messages wait for one role; more are dropped and counted, as a network may."""
@@ -23,8 +24,13 @@ class Inbox:
         self.dropped = 0
 
     def put(self, source: str, message: Message | None) -> None:
-        """Add a message, or drop it when the inbox is full; None is the role's alarm."""
-        if len(self._items) >= self._bound and message is not None:
+        """Add a message, or drop it when the inbox is full; None is the role's alarm.
+
+        What a node's own learner says is never dropped, since it is not said twice; there is one
+        such message for each inbox that the learner drains.
+        """
+        full = len(self._items) >= self._bound
+        if full and not (message is None or isinstance(message, Advanced)):
             self.dropped += 1
             return
         self._items.append((source, message))

@@ -20,13 +20,26 @@ from paxos.node.storage import Storage, open_storage
 from paxos.protocol.events import Event
 from paxos.replicated.candidacy import Serving
 from paxos.replicated.messages import Propose, Status
-from paxos.replicated.state import Applied, AppliedNumbers, Failure, Result, StateMachine
-from paxos.replicated.values import MAX_COMMAND_BYTES, Batch, Command, Leadership
+from paxos.replicated.sessions import Sessions
+from paxos.replicated.state import Applied, StateMachine
+from paxos.replicated.values import (
+    MAX_COMMAND_BYTES,
+    Batch,
+    Command,
+    CommandId,
+    Failure,
+    Leadership,
+    Result,
+    Session,
+)
 from paxos.transport import UnreliableTransport, open_udp
 from paxos.wire import Wire, decode_value, encode_value
 
 MAX_IN_FLIGHT = 4096
 """How many proposals of one node wait for their answers; further ones wait for room."""
+
+CLOSED = -2
+"""In place of a slot: the node was closed."""
 
 READ_SLOTS = 256
 """How many slots `Node.decisions` reads from the journal at once."""
@@ -59,7 +72,7 @@ class Node(Watcher):
         self._storage = storage
         self._instruments = instruments
         self._number = 0
-        self._waiting: dict[int, trio.lowlevel.Task] = {}
+        self._waiting: dict[CommandId, trio.lowlevel.Task] = {}
         self._room = trio.lowlevel.ParkingLot()
         self._closed = False
         self._view = View(None)
@@ -85,38 +98,45 @@ class Node(Watcher):
             OutcomeUnknown: The node was closed meanwhile.
 
         """
-        _, answer = await self.propose_with_slot(command)
-        return answer
+        number, self._number = self._number, self._number + 1
+        _, result = await self.propose_as(self._engine.learner.session, number, command)
+        if isinstance(result, Failure):
+            raise CommandFailed(result.error)
+        return result
 
-    async def propose_with_slot(self, command: bytes) -> tuple[int, bytes]:
-        """Do as `propose`, and return the slot that decided the command, too."""
-        if len(command) > MAX_COMMAND_BYTES:
+    async def propose_as(self, session: Session, number: int, data: bytes) -> tuple[int, Result]:
+        """Have a session's command applied once; return the slot that decided it, and its result.
+
+        Raises what `propose` does, but for `CommandFailed`, which the result says.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"a command is bytes, not {type(data).__name__}")
+        if len(data) > MAX_COMMAND_BYTES:
             raise CommandTooLarge(
-                f"a command of {len(command):,} bytes was refused: the most is "
+                f"a command of {len(data):,} bytes was refused: the most is "
                 f"{MAX_COMMAND_BYTES:,}; store the data elsewhere and propose a reference to it"
             )
         while len(self._waiting) >= MAX_IN_FLIGHT and not self._closed:
             await self._room.park()
         if self._closed:
-            raise OutcomeUnknown("the node is closed: the command was not proposed")
-        number, self._number = self._number, self._number + 1
-        session = self._engine.learner.session
-        self._waiting[number] = trio.lowlevel.current_task()
-        self._post.deliver(self.name, Propose((Command(session, number, bytes(command)),), 1))
+            raise OutcomeUnknown("the node is closed: the command was not proposed from here")
+        command = Command(session, number, bytes(data))
+        self._waiting[command.id] = trio.lowlevel.current_task()
+        self._post.deliver(self.name, Propose((command,), 1))
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            self._waiting.pop(number, None)
-            self._engine.proposer.withdraw(number)
+            self._waiting.pop(command.id, None)
+            self._engine.proposer.withdraw(command.id)
             self._room.unpark()
             return trio.lowlevel.Abort.SUCCEEDED
 
         slot, result = await trio.lowlevel.wait_task_rescheduled(abort)
-        if isinstance(result, Failure):
-            raise CommandFailed(result.error)
         if result is None:
             raise OutcomeUnknown(
                 "the node was closed before the answer came: the command may or may not be "
                 "applied; ask the state machine, or make the command harmless to repeat"
+                if slot == CLOSED
+                else "the command was applied, but its answer is no longer known"
             )
         return slot, result
 
@@ -135,19 +155,21 @@ class Node(Watcher):
         It reads the journal from its beginning, since only that tells which commands are
         repetitions; it never ends.
         """
-        slot, sessions = 0, dict[str, AppliedNumbers]()
+        slot, sessions = 0, Sessions()
         while True:
             while slot >= self._engine.learner.learner.frontier:
                 await self._grown.wait()
             rows = await self._storage.read(slot, slot + READ_SLOTS - 1, 1 << 20)
-            if not rows:
-                await self._storage.persist(())  # the journal writes what is learned lazily
-                rows = await self._storage.read(slot, slot + READ_SLOTS - 1, 1 << 20)
+            if not rows:  # the journal writes lazily what is learned; it raises if it has failed
+                await self._storage.persist(())
+                continue
             for slot, value in rows:
                 commands = value.commands if isinstance(value, Batch) else ()
                 for command in commands:
-                    if AppliedNumbers.first_time(sessions, command) and slot >= first:
-                        yield slot, command.data
+                    if sessions.first_time(command):
+                        sessions.keep(command, slot, b"")
+                        if slot >= first:
+                            yield slot, command.data
             slot += 1
 
     def statistics(self) -> dict[str, int]:
@@ -190,8 +212,8 @@ class Node(Watcher):
 
     def applied(self, applied: Applied) -> None:
         """Wake the tasks whose commands took effect."""
-        for number, result in applied.results:
-            self._settle(number, applied.slot, result)
+        for command, slot, result in applied.results:
+            self._settle(command, slot, result)
         self._grown.set()
         self._grown = trio.Event()
         if isinstance(applied.value, Leadership):
@@ -220,8 +242,8 @@ class Node(Watcher):
         for instrument in self._instruments:
             instrument.event(event)
 
-    def _settle(self, number: int, slot: int, result: Result | None) -> None:
-        task = self._waiting.pop(number, None)
+    def _settle(self, command: CommandId, slot: int, result: Result | None) -> None:
+        task = self._waiting.pop(command, None)
         if task is not None:
             trio.lowlevel.reschedule(task, outcome.Value((slot, result)))
             if self._room:
@@ -238,8 +260,8 @@ class Node(Watcher):
         """Resign, and tell every waiting task that its outcome is unknown."""
         self._closed = True
         self._engine.resign()
-        for number in list(self._waiting):
-            self._settle(number, -1, None)
+        for command in list(self._waiting):
+            self._settle(command, CLOSED, None)
         self._room.unpark_all()
 
 

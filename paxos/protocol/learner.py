@@ -127,8 +127,9 @@ class Learner:
             return ()
         self.teacher = source
         self.target = max(self.target, slot + 1)
-        if slot < self.frontier + HORIZON:
-            self.chosen.setdefault(slot, chosen.ballot)
+        if slot >= self.frontier + HORIZON:
+            return self._mind_the_gap()
+        self.chosen.setdefault(slot, chosen.ballot)
         return self._conclude(slot)
 
     def on_teach(self, source: str, teach: Teach) -> Effects:

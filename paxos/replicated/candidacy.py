@@ -67,7 +67,10 @@ class Serving:
     """When each follower last answered."""
     progress: float
     """When the log last grew, or what was unanswered was sent again."""
-    frontier: int = 0
+    frontier: int
+    """How far the log was learned at the last look."""
+    moved: float
+    """When the log last grew, or had nothing open."""
 
 
 State: TypeAlias = Following | Waiting | Polling | Campaigning | Serving
@@ -187,6 +190,8 @@ class Candidacy:
         if encouraged != source and now < until:
             return False
         match self.state:
+            case Following(ballot=ballot) if ballot.node == source:
+                return True  # the leader itself wants a new ballot
             case Following(detector=detector):
                 return detector.silence(now) >= detector.threshold / 2
             case Polling():
@@ -238,9 +243,9 @@ class Candidacy:
     def _mind_the_ballot(self, effects: Effects, now: float) -> Effects:
         """Follow what became of the ballot."""
         match self.state, self.proposer.state:
-            case Campaigning(), Leading(next_slot=slot):
+            case Campaigning(), Leading():
                 others = [node for node in self._members() if node != self.proposer.name]
-                self.state = Serving(dict.fromkeys(others, now), now, slot)
+                self.state = Serving(dict.fromkeys(others, now), now, self.frontier, now)
                 self.failures, self.via, self.why = 0, None, ""
                 self.last_leader = self.proposer.name
                 return (*effects, *self._beat(now))
@@ -288,10 +293,24 @@ class Candidacy:
             lost = QuorumLost(ballot.ballot, tuple(sorted(recent)))
             why = f"this node led, but only {len(recent)} of {len(state.contact)} others hear it"
             return (lost, *self._fail(why))
+        if self._stands_still(state, ballot, now):
+            return self._fail("this node led, but this ballot could decide nothing")
         sent, round_trip = int(now * 1e6), int(self.round_trip.mean * 1e6)
         beat = Heartbeat(ballot.ballot, self.frontier, sent, round_trip)
         effects: Effects = (Send(self._others(), beat),) if self._others() else ()
         return (*effects, *self._repeat(state, now), Wake(*(self.timing.heartbeat,) * 2))
+
+    def _stands_still(self, state: Serving, ballot: Leading, now: float) -> bool:
+        """Tell whether only a new ballot can decide what is open.
+
+        Followers that answer heartbeats may have promised a higher ballot, of which nobody else
+        heard; and the node that said that slots are learned may have forgotten them in a crash.
+        A log that grows slowly is neither: a new ballot would not make its disks faster.
+        """
+        if self.frontier >= ballot.next_slot or self.frontier > state.frontier:
+            state.moved = now
+        helpless = bool(ballot.rejecting) or not ballot.in_flight
+        return helpless and now - state.moved >= 2 * self.timing.suspicion
 
     def _repeat(self, state: Serving, now: float) -> Effects:
         """Send unanswered proposals again when the log has stood still for some round trips."""

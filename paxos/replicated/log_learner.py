@@ -11,7 +11,7 @@ from paxos.protocol.records import Record
 from paxos.protocol.values import NoOp
 from paxos.replicated.messages import Advanced, Heard, Heartbeat, Polled
 from paxos.replicated.state import ReplicatedState
-from paxos.replicated.values import Batch, Leadership, Session
+from paxos.replicated.values import Batch, CommandId, Leadership, Session
 
 
 @define
@@ -24,7 +24,7 @@ class LogLearner:
     """This node's own, whose results it reports."""
     told: int = 0
     """The frontier that the other roles know."""
-    settled: list[int] = field(factory=list)
+    settled: list[CommandId] = field(factory=list)
 
     def handle(self, source: str, message: Message) -> Effects:
         """Take one message."""
@@ -56,5 +56,5 @@ class LogLearner:
         value = deliver.value
         assert isinstance(value, Batch | Leadership | NoOp)
         applied = self.state.apply(deliver.slot, value, self.session)
-        self.settled += (number for number, _ in applied.results)
+        self.settled += (command for command, _, _ in applied.results)
         return applied

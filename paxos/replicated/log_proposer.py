@@ -17,8 +17,8 @@ from paxos.replicated.values import (
     MAX_BATCH_COMMANDS,
     Batch,
     Command,
+    CommandId,
     Leadership,
-    Session,
 )
 
 MAX_PENDING = 1 << 14
@@ -49,14 +49,14 @@ class LogProposer:
     """The last leadership in the log."""
     opening: Leadership | None = None
     """The leadership that this ballot has proposed."""
-    pending: dict[tuple[Session, int], Command] = field(factory=dict)
+    pending: dict[CommandId, Command] = field(factory=dict)
     """What waits for a slot, in order; a repeated command waits once."""
     proposed: dict[int, Batch] = field(factory=dict)
     """By slot, what this ballot has proposed and not yet learned."""
-    known: set[tuple[Session, int]] = field(factory=set)
+    known: set[CommandId] = field(factory=set)
     """The commands in `proposed`."""
-    own: dict[int, Own] = field(factory=dict)
-    """This node's commands that are not known to be applied."""
+    own: dict[CommandId, Own] = field(factory=dict)
+    """The commands of this node and its clients that are not known to be applied."""
     dropped: int = 0
     """Commands that were not taken because too many were waiting, or nobody led."""
 
@@ -86,13 +86,13 @@ class LogProposer:
 
     def handle(self, source: str, message: Message, now: float) -> Effects:
         """Take one message."""
-        match message:
-            case Propose():
-                return self.on_propose(source, message, now)
-            case Advanced():
-                return self.on_advanced(message)
+        if isinstance(message, Propose):
+            return self.on_propose(source, message, now)
         leader = self.live_leader()
-        effects = self.candidacy.handle(source, message, now)
+        if isinstance(message, Advanced):
+            effects = self.on_advanced(message)
+        else:
+            effects = self.candidacy.handle(source, message, now)
         return effects + self._notice(leader, now)
 
     def wake(self, now: float) -> Effects:
@@ -106,7 +106,7 @@ class LogProposer:
         if source == self.name:
             pause = 2 * self.candidacy.timing.heartbeat
             for command in propose.commands:
-                self.own[command.number] = Own(command, now + pause, pause)
+                self.own[command.id] = Own(command, now + pause, pause)
         if isinstance(self.candidacy.state, Serving):
             self._take(propose.commands)
             return ()
@@ -118,17 +118,16 @@ class LogProposer:
 
     def on_advanced(self, advanced: Advanced) -> Effects:
         """Hear from the learner: slots are learned, and commands of this node applied."""
-        for number in advanced.settled:
-            self.own.pop(number, None)
+        for command in advanced.settled:
+            self.own.pop(command, None)
         self.leadership = advanced.leadership
         for slot in [slot for slot in self.proposed if slot < advanced.frontier]:
-            for command in self.proposed.pop(slot).commands:
-                self.known.discard(command[:2])
+            self.known.difference_update(c.id for c in self.proposed.pop(slot).commands)
         return self.candidacy.advance(advanced.frontier)
 
-    def withdraw(self, number: int) -> None:
+    def withdraw(self, command: CommandId) -> None:
         """Stop sending a command of this node; it may have been chosen, or still be."""
-        self.own.pop(number, None)
+        self.own.pop(command, None)
 
     def resign(self) -> Effects:
         """Stop leading in an orderly way."""
@@ -149,7 +148,7 @@ class LogProposer:
         while self.pending and proposer.room > 0:
             batch = Batch(tuple(self._next_commands()))
             self.proposed[state.next_slot] = batch
-            self.known.update(command[:2] for command in batch.commands)
+            self.known.update(command.id for command in batch.commands)
             effects += proposer.propose(batch)
         return tuple(effects)
 
@@ -176,7 +175,7 @@ class LogProposer:
 
     def _take(self, commands: tuple[Command, ...]) -> None:
         for command in commands:
-            key = command[:2]
+            key = command.id
             if key in self.known or key in self.pending:
                 continue
             if len(self.pending) >= MAX_PENDING:

@@ -28,7 +28,7 @@ from attrs import frozen
 
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.messages import Message
-from paxos.replicated.values import Command, Leadership
+from paxos.replicated.values import Command, CommandId, Leadership
 
 
 @frozen
@@ -98,8 +98,8 @@ class Advanced(Message):
     frontier: int
     leadership: Leadership | None
     """The last leadership below the frontier."""
-    settled: tuple[int, ...]
-    """The numbers of this node's own commands that were applied meanwhile."""
+    settled: tuple[CommandId, ...]
+    """Commands that this node may have proposed, and that were applied meanwhile."""
 
 
 class Outcome(IntEnum):

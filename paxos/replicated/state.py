@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from attrs import define, field, frozen
 
 from paxos.protocol.effects import Effect
-from paxos.replicated.values import Batch, Command, Leadership, LogValue, Session
+from paxos.replicated.sessions import Sessions
+from paxos.replicated.values import (
+    CLIENT_PREFIX,
+    Batch,
+    Command,
+    CommandId,
+    Failure,
+    Leadership,
+    LogValue,
+    Result,
+    Session,
+)
 
-SESSION_WINDOW = 1 << 16
-"""A session's number this far below its highest is refused: it may have been applied already."""
+MAX_ERROR = 4000
+"""How much is kept of an error's text, in characters."""
 
 
 class StateMachine(Protocol):
@@ -30,16 +41,6 @@ class StateMachine(Protocol):
 
 
 @frozen
-class Failure:
-    """The answer of a state machine that raised an error."""
-
-    error: str
-
-
-Result: TypeAlias = bytes | Failure
-
-
-@frozen
 class Applied(Effect):
     """A slot took effect."""
 
@@ -47,40 +48,9 @@ class Applied(Effect):
     value: LogValue
     fresh: tuple[Command, ...]
     """The commands that took effect: those of the value without repetitions."""
-    results: tuple[tuple[int, Result], ...]
-    """The number and the result of each command of this node's own session."""
-
-
-@define
-class AppliedNumbers:
-    """Which numbers of one session were applied; bounded however many there are."""
-
-    boot: int
-    low: int = 0
-    """Every number below was applied, or never will be."""
-    above: set[int] = field(factory=set)
-
-    @staticmethod
-    def first_time(sessions: dict[str, AppliedNumbers], command: Command) -> bool:
-        """At most once: tell whether this session's number was never applied before; note it."""
-        (node, boot), number = command.session, command.number
-        applied = sessions.get(node)
-        if applied is None or applied.boot < boot:
-            applied = sessions[node] = AppliedNumbers(boot)
-        return applied.boot == boot and applied.add(number)
-
-    def add(self, number: int) -> bool:
-        """Note a number; False when it was applied before or is too old to tell."""
-        if number < self.low or number in self.above:
-            return False
-        self.above.add(number)
-        if number - self.low >= SESSION_WINDOW:
-            self.low = number - SESSION_WINDOW + 1
-            self.above = {other for other in self.above if other >= self.low}
-        while self.low in self.above:
-            self.above.remove(self.low)
-            self.low += 1
-        return True
+    results: tuple[tuple[CommandId, int, Result | None], ...]
+    """Command, slot of its first application, and result: of this node's own commands and of
+    clients'. A client's result is None where it is no longer known."""
 
 
 @define
@@ -90,24 +60,32 @@ class ReplicatedState:
     machine: StateMachine
     leadership: Leadership | None = None
     """The last leadership that was chosen, whether or not its leader lives."""
-    sessions: dict[str, AppliedNumbers] = field(factory=dict)
-    """By node; a node's newer session ends its older one."""
+    sessions: Sessions = field(factory=Sessions)
 
     def apply(self, slot: int, value: LogValue, mine: Session) -> Applied:
         """Let one slot take effect; ``mine`` is the session whose results are wanted."""
         fresh: list[Command] = []
-        results: list[tuple[int, Result]] = []
+        results: list[tuple[CommandId, int, Result | None]] = []
         match value:
             case Batch(commands=commands):
                 for command in commands:
-                    if AppliedNumbers.first_time(self.sessions, command):
+                    if self.sessions.first_time(command):
                         fresh.append(command)
                         result = self._apply(command.data)
+                        self.sessions.keep(command, slot, result)
                         if command.session == mine:
-                            results.append((command.number, result))
+                            results.append((command.id, slot, result))
+                    if command.session.node.startswith(CLIENT_PREFIX):
+                        results.append(self._client_result(command))
             case Leadership():
                 self._lead(value)
         return Applied(slot, value, tuple(fresh), tuple(results))
+
+    def _client_result(self, command: Command) -> tuple[CommandId, int, Result | None]:
+        answered = self.sessions.answered(command)
+        if answered is None:
+            return command.id, -1, None
+        return command.id, answered.slot, answered.result
 
     def _lead(self, leadership: Leadership) -> None:
         """Take over. A leader proposes its leadership only when it knows the log below the slot."""
@@ -117,6 +95,9 @@ class ReplicatedState:
 
     def _apply(self, data: bytes) -> Result:
         try:
-            return self.machine.apply(data)
+            answer: object = self.machine.apply(data)
         except Exception as error:  # the application's error is an answer, not ours to judge
-            return Failure(f"{type(error).__name__}: {error}")
+            return Failure(f"{type(error).__name__}: {error}"[:MAX_ERROR])
+        if isinstance(answer, bytes):
+            return answer
+        return Failure(f"TypeError: apply() returned {type(answer).__name__}, not bytes")

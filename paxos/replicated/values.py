@@ -8,20 +8,46 @@ from attrs import frozen
 
 from paxos.protocol.values import NoOp
 
+CLIENT_PREFIX = "client-"
+"""Names of clients begin so, and members' do not."""
+
 
 class Session(NamedTuple):
-    """One life of one proposer of commands: a node's name and how often it has been started."""
+    """One life of one proposer of commands: a node's name and how often it has been started.
+
+    A client lives once, under a name that is never used again.
+    """
 
     node: str
     boot: int
 
 
+CommandId: TypeAlias = tuple[Session, int]
+"""The name under which a command is applied at most once."""
+
+
 class Command(NamedTuple):
-    """What an application proposed, with the name under which it is applied at most once."""
+    """What an application proposed: its session's ``number``-th command."""
 
     session: Session
     number: int
     data: bytes
+
+    @property
+    def id(self) -> CommandId:
+        """The name under which it is applied at most once."""
+        return self[:2]
+
+
+@frozen
+class Failure:
+    """The answer of a state machine that raised an error."""
+
+    error: str
+
+
+Result: TypeAlias = bytes | Failure
+"""What a state machine made of a command."""
 
 
 @frozen

@@ -16,11 +16,10 @@ from paxos.wire.cbor import Malformed
 from paxos.wire.codec import decode, encode
 from paxos.wire.link import Incoming, Wire
 from paxos.wire.parts import MAX_MESSAGE_BYTES
-from paxos.wire.sealing import CLIENT_PREFIX, KEY_BYTES, Reason, Rejection, Sealer
+from paxos.wire.sealing import KEY_BYTES, Reason, Rejection, Sealer
 from paxos.wire.values import decode_value, encode_value
 
 __all__ = [
-    "CLIENT_PREFIX",
     "KEY_BYTES",
     "MAX_MESSAGE_BYTES",
     "Incoming",

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from paxos.replicated.values import CLIENT_PREFIX
 from paxos.wire.recent import Recent
 from paxos.wire.replay import ReplayWindow
 
@@ -45,9 +46,6 @@ MAX_MEMBER_KEYS: Final = 256
 
 MAX_CLIENT_KEYS: Final = 1024
 """The same for clients, apart, so that a crowd of clients never displaces a member."""
-
-CLIENT_PREFIX: Final = "client-"
-"""How the names of those begin who hold the key and are no members."""
 
 COUNTER_BYTES: Final = 8
 TAG_BYTES: Final = 16

@@ -162,6 +162,12 @@ def test_one_request_stays_within_the_horizon() -> None:
     assert one.wake()[0] == Send(("a",), Learn(0, HORIZON - 1))
 
 
+def test_chosen_slot_beyond_the_horizon_tells_how_far_others_are() -> None:
+    one = learner()
+    assert one.handle("a", Chosen(B1, HORIZON + 9)) == (WAKE,)
+    assert one.wake() == (Send(("a",), Learn(0, HORIZON - 1)), WAKE)
+
+
 def test_promise_and_heartbeat_tell_how_far_others_are() -> None:
     one = learner()
     assert one.handle("b", Promise(B1, 3, 0, ())) == (WAKE,)

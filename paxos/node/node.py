@@ -99,7 +99,7 @@ class Node(Watcher):
 
         """
         number, self._number = self._number, self._number + 1
-        _, result = await self.propose_as(self._engine.learner.session, number, command)
+        _, result = await self.propose_as(self._engine.roles.learner.session, number, command)
         if isinstance(result, Failure):
             raise CommandFailed(result.error)
         return result
@@ -126,7 +126,7 @@ class Node(Watcher):
 
         def abort(_: object) -> trio.lowlevel.Abort:
             self._waiting.pop(command.id, None)
-            self._engine.proposer.withdraw(command.id)
+            self._engine.roles.proposer.withdraw(command.id)
             self._room.unpark()
             return trio.lowlevel.Abort.SUCCEEDED
 
@@ -157,7 +157,7 @@ class Node(Watcher):
         """
         slot, sessions = 0, Sessions()
         while True:
-            while slot >= self._engine.learner.learner.frontier:
+            while slot >= self._engine.roles.learner.learner.frontier:
                 await self._grown.wait()
             rows = await self._storage.read(slot, slot + READ_SLOTS - 1, 1 << 20)
             if not rows:  # the journal writes lazily what is learned; it raises if it has failed
@@ -174,13 +174,13 @@ class Node(Watcher):
 
     def statistics(self) -> dict[str, int]:
         """Return counters of what was done and dropped, by name."""
-        learner = self._engine.learner.learner
+        learner = self._engine.roles.learner.learner
         counts = self._post.statistics()
         return counts | {
             "frontier": learner.frontier,
             "lag": learner.target - learner.frontier,
             "waiting": len(self._waiting),
-            "proposals_dropped": self._engine.proposer.dropped,
+            "proposals_dropped": self._engine.roles.proposer.dropped,
             "supplies_dropped": self._engine.supplies_dropped,
             "transactions": self._storage.statistics().transactions,
             "records": self._storage.statistics().records,
@@ -188,11 +188,11 @@ class Node(Watcher):
 
     def status(self, number: int) -> Status:
         """Return what this node tells a client about itself."""
-        proposer, learner = self._engine.proposer, self._engine.learner
-        candidacy, failure = proposer.candidacy, self._engine.failure
+        proposer, learner = self._engine.roles.proposer, self._engine.roles.learner
+        candidacy, failure = proposer.candidacy, self._engine.roles.failure
         serving = isinstance(candidacy.state, Serving)
         role = "leader" if proposer.serving else "follower" if candidacy.why == "" else "candidate"
-        why = str(failure) if failure is not None else candidacy.why
+        why = failure or candidacy.why
         if not why and self.leader is None:
             why = "a new leader is catching up" if serving else "waiting for the log"
         return Status(
@@ -201,10 +201,10 @@ class Node(Watcher):
             role=role,
             leadership=self.leader,
             last_leadership=learner.state.leadership,
-            ballot=max(candidacy.proposer.highest, self._engine.acceptor.promised),
+            ballot=max(candidacy.proposer.highest, self._engine.roles.acceptor.promised),
             frontier=learner.learner.frontier,
             target=learner.learner.target,
-            voting=failure is None,
+            voting=not failure,
             why=why[:1000],
         )
 
@@ -221,8 +221,8 @@ class Node(Watcher):
 
     def turned(self) -> None:
         """Note who leads by now."""
-        leader = self._engine.proposer.live_leader()
-        leadership = self._engine.learner.state.leadership
+        leader = self._engine.roles.proposer.live_leader()
+        leadership = self._engine.roles.learner.state.leadership
         if leadership is not None and leadership.leader != leader:
             leadership = None
         if leadership != self._view.leadership:

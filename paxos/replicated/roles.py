@@ -1,0 +1,136 @@
+"""The three roles of one node, together: what a runner needs to know of them, and nothing else.
+
+The Trio node and the simulator run the same turn: take all that has arrived for a role, let the
+role handle every message, sync once what it wants persisted, then carry out the rest in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define, frozen
+
+from paxos.protocol.acceptor import Acceptor
+from paxos.protocol.effects import Effect, Effects, Persist, PersistLater
+from paxos.protocol.learner import Learner
+from paxos.protocol.messages import Message
+from paxos.protocol.proposer import Proposer
+from paxos.protocol.quorums import Quorums
+from paxos.protocol.records import Record
+from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.log_learner import LogLearner
+from paxos.replicated.log_proposer import LogProposer
+from paxos.replicated.messages import Advanced
+from paxos.replicated.routing import Role
+from paxos.replicated.state import ReplicatedState, StateMachine
+from paxos.replicated.timing import Timing
+from paxos.replicated.values import Session
+
+VOTING_HORIZON = 1024
+"""How many slots above its frontier an acceptor votes in; behind that it learns first."""
+
+
+@frozen
+class Turn:
+    """What one drained inbox led to."""
+
+    records: list[Record]
+    """To be durable before any of the effects is carried out."""
+    effects: list[Effect]
+    """In order; no `Persist` and no `PersistLater` is among them."""
+    later: list[Record]
+    """To be written when convenient."""
+
+    @classmethod
+    def of(cls, effects: Iterable[Effect]) -> Turn:
+        """Sort effects. All records go first: that makes each durable before what follows it."""
+        turn = cls([], [], [])
+        for effect in effects:
+            match effect:
+                case Persist(record):
+                    turn.records.append(record)
+                case PersistLater(record):
+                    turn.later.append(record)
+                case _:
+                    turn.effects.append(effect)
+        return turn
+
+
+@define
+class Roles:
+    """Acceptor, proposer and learner of one life of one node."""
+
+    acceptor: Acceptor
+    proposer: LogProposer
+    learner: LogLearner
+    failure: str = ""
+    """Why this node votes no more: its journal has failed. Empty as long as it votes."""
+
+    @classmethod
+    def begin(
+        cls,
+        session: Session,
+        quorums: Quorums,
+        timing: Timing,
+        machine: StateMachine,
+        records: Iterable[Record],
+        window: int = 64,
+    ) -> Roles:
+        """Return the roles as the journal's records restore them."""
+        name = session.node
+        roles = cls(
+            Acceptor(horizon=VOTING_HORIZON),
+            LogProposer(Candidacy(Proposer(name, quorums, window=window), timing)),
+            LogLearner(Learner(name, quorums), ReplicatedState(machine), session),
+        )
+        for record in records:
+            roles.acceptor.recall(record)
+            roles.proposer.recall(record)
+            roles.learner.recall(record)
+        return roles
+
+    def start(self) -> dict[Role, Turn]:
+        """Begin to take part: what the roles want before any message has arrived."""
+        return {
+            "learner": Turn.of(self.learner.flush()),
+            "proposer": Turn.of(self.proposer.start()),
+        }
+
+    def turn(self, role: Role, inbox: Iterable[tuple[str, Message | None]], now: float) -> Turn:
+        """Let a role handle all that has arrived for it; None is its alarm.
+
+        ``now`` is the time in seconds on the node's own monotonic clock.
+        """
+        effects: list[Effect] = []
+        if role == "acceptor":
+            for source, message in inbox:
+                effects += self._accept(source, message)
+        elif role == "learner":
+            learner = self.learner
+            for source, message in inbox:
+                effects += learner.wake() if message is None else learner.handle(source, message)
+            effects += learner.flush()
+        else:
+            proposer = self.proposer
+            for source, message in inbox:
+                if message is None:
+                    effects += proposer.wake(now)
+                else:
+                    effects += proposer.handle(source, message, now)
+            effects += proposer.flush()
+        return Turn.of(effects)
+
+    def fail(self, why: str) -> None:
+        """Vote no more, and begin no ballot any more: the journal cannot be written.
+
+        A failed sync is final. What it should have made durable was never said to anybody.
+        """
+        self.failure = self.failure or why
+        self.proposer.candidacy.disable(why)
+
+    def _accept(self, source: str, message: Message | None) -> Effects:
+        if isinstance(message, Advanced):
+            self.acceptor.advance(message.frontier)
+        elif message is not None and not self.failure:
+            return self.acceptor.handle(source, message)
+        return ()

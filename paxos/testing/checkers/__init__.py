@@ -1,0 +1,20 @@
+"""The invariants, each a small class that can be used alone: it hears, and raises `Violation`."""
+
+from paxos.testing.checkers.agreement import Agreement
+from paxos.testing.checkers.base import Checker, Violation
+from paxos.testing.checkers.leadership import OneLeaderPerEpoch
+from paxos.testing.checkers.memory import Memory
+from paxos.testing.checkers.once import AtMostOnce
+from paxos.testing.checkers.prefix import Prefix
+from paxos.testing.checkers.state import EqualState
+
+__all__ = [
+    "Agreement",
+    "AtMostOnce",
+    "Checker",
+    "EqualState",
+    "Memory",
+    "OneLeaderPerEpoch",
+    "Prefix",
+    "Violation",
+]

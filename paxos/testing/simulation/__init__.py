@@ -1,0 +1,1 @@
+"""One cluster on virtual time, its clients and its faults; see `Simulation`."""

@@ -1,0 +1,219 @@
+"""Carries a plan out, and keeps the atlas: what may still break without breaking the promise."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from paxos.testing.simulation.plan import Action
+
+if TYPE_CHECKING:
+    from paxos.testing.simulation.simulation import Simulation
+
+
+class Nemesis:
+    """Does to a simulation what a plan says; counts what it really did."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self.lost: set[str] = set()
+        """The atlas: nodes that come back only with help. Never more than may fail at once."""
+
+    def do(self, action: Action) -> None:
+        """Carry one action out."""
+        self._simulation.world.note(f"fault: {action.kind} {action.arguments}")
+        getattr(self, f"do_{action.kind}")(*action.arguments)
+
+    def _count(self, fault: str) -> None:
+        self._simulation.injected[fault] += 1
+
+    # The network.
+
+    def do_loss(self, share: float) -> None:
+        """Let this share of the messages get lost."""
+        self._simulation.network.weather.loss = share
+
+    def do_duplication(self, share: float) -> None:
+        """Let this share arrive twice."""
+        self._simulation.network.weather.duplication = share
+
+    def do_straggling(self, share: float) -> None:
+        """Let this share be late by seconds."""
+        self._simulation.network.weather.straggling = share
+
+    def do_corruption(self, share: float) -> None:
+        """Damage this share."""
+        self._simulation.network.weather.corruption = share
+
+    def do_replay(self, share: float) -> None:
+        """Let old messages arrive again."""
+        self._simulation.network.weather.replay = share
+
+    def do_delay(self, longest: float) -> None:
+        """Let messages take up to ``longest`` seconds, and so overtake each other."""
+        self._simulation.network.weather.delay = (0.0001, 0.0001 + longest)
+        self._count("delay")
+
+    def do_small(self, small: bool) -> None:
+        """Let messages travel as datagrams of 1 KiB."""
+        self._simulation.network.weather.small = small
+
+    def do_filter(self, kind: str) -> None:
+        """Lose every message of one kind."""
+        self._simulation.network.weather.filtered = {kind}
+
+    def do_unfilter(self) -> None:
+        """Let every kind pass again."""
+        self._simulation.network.weather.filtered = set()
+
+    def do_heal(self) -> None:
+        """End every cut."""
+        self._simulation.network.weather.cut = set()
+
+    def _keep(self, kind: str, kept: set[tuple[str, str]]) -> None:
+        """Cut every link but these, which work both ways."""
+        self._count(kind)
+        names = self._simulation.names
+        both = kept | {(b, a) for a, b in kept}
+        self._simulation.network.weather.cut = {
+            (a, b) for a in names for b in names if a != b and (a, b) not in both
+        }
+
+    def do_one_way(self, *order: str) -> None:
+        """Let the first node send to nobody; it still hears."""
+        self._count("one_way")
+        self._simulation.network.weather.cut = {(order[0], other) for other in order[1:]}
+
+    def do_isolate(self, *order: str) -> None:
+        """Cut the first node off."""
+        others = order[1:]
+        self._keep("isolate", {(a, b) for a in others for b in others})
+
+    def do_halves(self, *order: str) -> None:
+        """Split the nodes in two."""
+        half = len(order) // 2
+        parts = (order[:half], order[half:])
+        self._keep("halves", {(a, b) for part in parts for a in part for b in part})
+
+    def do_bridge(self, *order: str) -> None:
+        """Split the nodes in two that only one node connects."""
+        half = (len(order) + 1) // 2
+        parts = (order[:half], order[half - 1 :])
+        self._keep("bridge", {(a, b) for part in parts for a in part for b in part})
+
+    def do_ring(self, *order: str) -> None:
+        """Connect each node with its two neighbours only."""
+        self._keep("ring", set(zip(order, order[1:] + order[:1], strict=True)))
+
+    def do_star(self, *order: str) -> None:
+        """Connect the first node with all others, and these with it alone."""
+        self._keep("star", {(order[0], other) for other in order[1:]})
+
+    def do_chain(self, *order: str) -> None:
+        """Connect the nodes in a row."""
+        self._keep("chain", set(pairwise(order)))
+
+    # The nodes.
+
+    def do_crash(self, name: str) -> None:
+        """Stop a node at once."""
+        if self._simulation.processes[name].up:
+            self._count("crash")
+        self._simulation.processes[name].crash()
+
+    def do_crash_in_a_step(self, name: str, steps: int) -> None:
+        """Stop a node after some more steps, wherever it then is."""
+        self._simulation.processes[name].steps_to_crash = steps
+
+    def do_start(self, name: str) -> None:
+        """Start a node that is down."""
+        self._simulation.processes[name].start()
+
+    def do_pause(self, name: str) -> None:
+        """Stop a node as SIGSTOP does."""
+        self._count("pause")
+        self._simulation.processes[name].pause()
+
+    def do_resume(self, name: str) -> None:
+        """Let it go on."""
+        self._simulation.processes[name].resume()
+
+    def do_slow(self, name: str) -> None:
+        """Make every turn of a node take 10 ms."""
+        self._count("slow_steps")
+        self._simulation.processes[name].slowness = 500.0
+
+    def do_fast(self, name: str) -> None:
+        """End that."""
+        self._simulation.processes[name].slowness = 1.0
+
+    def do_clock(self, name: str, offset: float, rate: float) -> None:
+        """Set a node's clock: where it begins, and how fast it goes."""
+        self._count("clock")
+        process = self._simulation.processes[name]
+        process.offset, process.rate = offset, rate
+
+    # The disks.
+
+    def do_slow_disk(self, name: str) -> None:
+        """Make every sync take a hundred times longer."""
+        self._count("slow_disk")
+        self._simulation.processes[name].disk.slowness = 100.0
+
+    def do_fast_disk(self, name: str) -> None:
+        """End that."""
+        self._simulation.processes[name].disk.slowness = 1.0
+
+    def do_fail_disk(self, name: str) -> None:
+        """Let every write fail."""
+        self._count("failed_sync")
+        self._simulation.processes[name].disk.failing = True
+
+    def do_mend_disk(self, name: str) -> None:
+        """Let writes of the node's next life succeed."""
+        self._simulation.processes[name].disk.failing = False
+
+    def do_flip_bit(self, name: str) -> None:
+        """Flip a bit in what a node that is down has stored, unless too many are lost already."""
+        simulation = self._simulation
+        process = simulation.processes[name]
+        if process.up or len(self.lost | {name}) > (len(simulation.names) - 1) // 2:
+            return
+        self._count("flipped_bit")
+        self.lost.add(name)
+        process.disk.corrupt = True
+
+    def heal_core(self, core: set[str], others_fate: Any) -> None:
+        """Make a core of nodes whole, and every other node's trouble permanent."""
+        simulation = self._simulation
+        weather = simulation.network.weather
+        kept = {(a, b) for a in core for b in core}
+        weather.cut = {link for link in weather.cut if link not in kept}
+        weather.loss = weather.duplication = weather.straggling = 0.0
+        weather.corruption = weather.replay = 0.0
+        weather.delay, weather.small, weather.filtered = (0.0001, 0.001), False, set()
+        for name in simulation.names:
+            process = simulation.processes[name]
+            if name in core:
+                self._make_whole(name)
+                continue
+            fate = others_fate.choice(("stays", "crashed", "paused", "deaf", "mute"))
+            simulation.world.note(f"{name} {fate} for ever")
+            if fate == "crashed":
+                process.crash()
+            elif fate == "paused":
+                process.pause()
+            elif fate == "deaf":
+                weather.cut |= {(other, name) for other in simulation.names}
+            elif fate == "mute":
+                weather.cut |= {(name, other) for other in simulation.names}
+
+    def _make_whole(self, name: str) -> None:
+        process = self._simulation.processes[name]
+        process.disk.slowness, process.slowness = 1.0, 1.0
+        process.steps_to_crash = None
+        if process.disk.failing or (process.up and process.roles.failure):
+            process.disk.failing = False
+            process.crash()
+        process.resume()
+        process.start()

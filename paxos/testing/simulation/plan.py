@@ -1,0 +1,164 @@
+"""Which faults happen when: drawn from the seed, before anything else, as a list to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final
+
+from attrs import frozen
+
+
+@frozen
+class Action:
+    """One fault, or the end of one."""
+
+    at: float
+    """Seconds since the beginning."""
+    kind: str
+    arguments: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the form shown to people."""
+        return f"{self.at:8.3f} s  {self.kind} {' '.join(map(str, self.arguments))}".rstrip()
+
+
+Plan = tuple[Action, ...]
+Draw = Callable[[Random, tuple[str, ...], float], list[Action]]
+
+
+def _weather(kind: str, low: float, high: float) -> Draw:
+    def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+        return [Action(random.uniform(0, end / 2), kind, (round(random.uniform(low, high), 4),))]
+
+    return draw
+
+
+def _spells(kind: str, stop: str, longest: float, arguments: Draw | None = None) -> Draw:
+    """Return a fault of one node that begins some times, and ends after a while."""
+
+    def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+        actions = []
+        for _ in range(random.randint(1, 5)):
+            at, name = random.uniform(0, end), random.choice(names)
+            actions.append(Action(at, kind, (name,)))
+            actions.append(Action(at + random.uniform(0.01, longest), stop, (name,)))
+        return actions
+
+    return draw
+
+
+def _crashes(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    actions = []
+    for _ in range(random.randint(1, 8)):
+        at, name = random.uniform(0, end), random.choice(names)
+        if random.random() < 0.6:
+            actions.append(Action(at, "crash_in_a_step", (name, random.randint(1, 60))))
+        else:
+            actions.append(Action(at, "crash", (name,)))
+        late = random.choice((0.001, 0.05, 0.5, 2.0))
+        actions.append(Action(at + late + random.uniform(0, 0.2), "start", (name,)))
+    return actions
+
+
+def _crash_of_all(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    at = random.uniform(0, end)
+    crashes = [Action(at, "crash", (name,)) for name in names]
+    return crashes + [Action(at + random.uniform(0.01, 0.5), "start", (name,)) for name in names]
+
+
+PARTITIONS: Final = ("one_way", "isolate", "halves", "bridge", "ring", "star", "chain")
+
+
+def _partitions(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    actions = []
+    for _ in range(random.randint(1, 4)):
+        at, kind = random.uniform(0, end), random.choice(PARTITIONS)
+        order = tuple(random.sample(names, len(names)))
+        actions.append(Action(at, kind, order))
+        actions.append(Action(at + random.uniform(0.05, 2.0), "heal"))
+    return actions
+
+
+def _flapping(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    at, order = random.uniform(0, end), tuple(random.sample(names, len(names)))
+    period = random.uniform(0.02, 0.3)
+    actions = []
+    for _ in range(random.randint(3, 12)):
+        actions += [Action(at, "isolate", order), Action(at + period, "heal")]
+        at += 2 * period
+    return actions
+
+
+FILTERED: Final = ("Chosen", "Teach", "Accepted", "Promise", "Heard", "Polled", "Rejected")
+
+
+def _filters(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    at, kind = random.uniform(0, end), random.choice(FILTERED)
+    return [Action(at, "filter", (kind,)), Action(at + random.uniform(0.1, 2.0), "unfilter")]
+
+
+def _delays(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    longest = random.choice((0.005, 0.02, 0.1, 0.5))
+    return [Action(random.uniform(0, end / 2), "delay", (round(longest * random.random(), 5),))]
+
+
+def _clocks(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    return [
+        Action(0.0, "clock", (name, round(random.uniform(0, 1e6)), random.uniform(0.95, 1.05)))
+        for name in names
+    ]
+
+
+def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    at, name = random.uniform(0, end), random.choice(names)
+    actions = [Action(at, "fail_disk", (name,))]
+    if random.random() < 0.7:  # else for ever
+        at += random.uniform(0.1, 1.5)
+        actions += [Action(at, "mend_disk", (name,)), Action(at, "crash", (name,))]
+        actions.append(Action(at + 0.1, "start", (name,)))
+    return actions
+
+
+def _flipped_bit(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    at, name = random.uniform(0, end), random.choice(names)
+    return [
+        Action(at, "crash", (name,)),
+        Action(at, "flip_bit", (name,)),
+        Action(at + 0.1, "start", (name,)),
+    ]
+
+
+SWARM: Final[dict[str, Draw]] = {
+    "loss": _weather("loss", 0.01, 0.3),
+    "duplication": _weather("duplication", 0.01, 0.5),
+    "straggling": _weather("straggling", 0.005, 0.1),
+    "corruption": _weather("corruption", 0.001, 0.02),
+    "replay": _weather("replay", 0.01, 0.1),
+    "delays": _delays,
+    "partitions": _partitions,
+    "flapping": _flapping,
+    "filters": _filters,
+    "small": lambda random, names, end: [Action(random.uniform(0, end), "small", (True,))],
+    "crashes": _crashes,
+    "crash_of_all": _crash_of_all,
+    "pauses": _spells("pause", "resume", 1.5),
+    "slow_steps": _spells("slow", "fast", 1.0),
+    "slow_disks": _spells("slow_disk", "fast_disk", 1.0),
+    "failed_syncs": _failed_syncs,
+    "flipped_bit": _flipped_bit,
+    "clocks": _clocks,
+}
+"""Every family of faults. A run has a random subset of them: what all have at once hides much."""
+
+RARE: Final = {"small": 0.05, "corruption": 0.2, "flipped_bit": 0.1}
+"""The chance of a family to be in a run, where it is not one in three."""
+
+
+def draw_plan(random: Random, names: tuple[str, ...], end: float) -> Plan:
+    """Draw a random subset of the faults, and their rates and times."""
+    actions: list[Action] = []
+    for family, draw in SWARM.items():
+        if random.random() < RARE.get(family, 0.33):
+            actions += draw(random, names, end)
+    return tuple(sorted(actions, key=lambda action: action.at))

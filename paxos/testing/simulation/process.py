@@ -1,0 +1,254 @@
+"""A node of the simulation: the same turns as the Trio node, on virtual time."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from paxos.journal import JournalCorrupt, JournalError
+from paxos.protocol.effects import Send, Supply, Wake
+from paxos.protocol.messages import Message, Teach
+from paxos.replicated.messages import Advanced, Propose
+from paxos.replicated.roles import Roles, Turn
+from paxos.replicated.routing import ROUTES, Role
+from paxos.replicated.state import Applied
+from paxos.replicated.values import Command, CommandId, Result, Session
+from paxos.testing.simulation.disk import Disk
+
+if TYPE_CHECKING:
+    from paxos.testing.simulation.simulation import Simulation
+
+Answer = Callable[[int, Result | None], None]
+
+INBOX_BOUND = 4096
+TURN = 0.00002
+"""How long a role takes to notice what has arrived, in seconds."""
+
+SUPPLIED = 64
+"""The most slots that answer one request of a laggard."""
+
+
+class Crash(Exception):  # noqa: N818 - it happens to a node; nothing is wrong with the program
+    """The node stops in the middle of a step."""
+
+
+class Process:
+    """One node: it runs, is paused, crashes between any two steps, and starts again."""
+
+    def __init__(self, simulation: Simulation, name: str) -> None:
+        self.name = name
+        self.disk = Disk(simulation.world, name)
+        self.life = 0
+        self.up = False
+        self.paused = False
+        self.slowness = 1.0
+        """By what a turn takes longer than usual."""
+        self.offset = 0.0
+        self.rate = 1.0
+        """Its clock shows ``offset + rate * time``."""
+        self.steps_to_crash: int | None = None
+        """After so many more steps it crashes, wherever it then is."""
+        self.roles: Roles
+        self.session = Session(name, 0)
+        self.counts: Counter[str] = Counter()
+        self._simulation = simulation
+        self._world = simulation.world
+        self._random = simulation.world.random(f"process {name}")
+        self._waiting: dict[CommandId, Answer] = {}
+        self._number = 0
+
+    def start(self) -> None:
+        """Begin a life with what the disk holds; a damaged journal keeps the node down."""
+        if self.up:
+            return
+        try:
+            journal = self.disk.open()
+        except JournalCorrupt:
+            self.counts["refused_corrupt_journal"] += 1
+            return
+        self.life += 1
+        self.up, self.paused, self.steps_to_crash = True, False, None
+        self.session = Session(self.name, journal.boot)
+        simulation = self._simulation
+        self._inboxes: dict[Role, deque[tuple[str, Message | None]]] = {
+            "acceptor": deque(),
+            "proposer": deque(),
+            "learner": deque(),
+        }
+        self._busy: set[Role] = set()
+        self._alarms: Counter[Role] = Counter()
+        self._stalled: list[Callable[[], None]] = []
+        self._waiting.clear()
+        self._number = 0
+        machine = simulation.new_machine(self.name)
+        self._world.note(f"{self.name} starts, life {self.life}")
+        self.roles = Roles.begin(
+            self.session,
+            simulation.quorums,
+            simulation.timing,
+            machine,
+            journal.recover(),
+            simulation.window,
+        )
+        simulation.restarted(self)
+        for role, turn in self.roles.start().items():
+            self._carry_out(role, turn)
+
+    def crash(self) -> None:
+        """Stop at once; memory is lost, and the disk keeps what it must and perhaps more."""
+        if not self.up:
+            return
+        self._world.note(f"{self.name} crashes")
+        self.up = False
+        self.disk.crash()
+        self._simulation.crashed(self)
+
+    def pause(self) -> None:
+        """Stop doing anything, until `resume`; messages pile up meanwhile."""
+        if self.up and not self.paused:
+            self.paused = True
+            self._world.note(f"{self.name} is paused")
+
+    def resume(self) -> None:
+        """Go on where it stopped."""
+        if self.up and self.paused:
+            self.paused = False
+            self._world.note(f"{self.name} resumes")
+            stalled, self._stalled = self._stalled, []
+            for step in stalled:
+                self._world.after(TURN, step)
+
+    def clock(self) -> float:
+        """Return the node's own monotonic time in seconds."""
+        return self.offset + self.rate * self._world.now
+
+    # What arrives.
+
+    def receive(self, source: str, message: Message) -> None:
+        """Take a message from the network."""
+        if self.up and not isinstance(message, Advanced):
+            for role in ROUTES.get(type(message), ()):
+                self._put(role, source, message)
+
+    def submit(self, command: Command, answer: Answer) -> None:
+        """Propose a command for a client, which is answered unless this node crashes."""
+        if self.up:
+            self._waiting[command.id] = answer
+            self._put("proposer", self.name, Propose((command,), 1))
+
+    def submit_own(self, data: bytes, answer: Answer) -> None:
+        """Propose a command of an application that embeds this node."""
+        number, self._number = self._number, self._number + 1
+        self.submit(Command(self.session, number, data), answer)
+
+    def _put(self, role: Role, source: str, message: Message | None) -> None:
+        inbox = self._inboxes[role]
+        keep = message is None or isinstance(message, Advanced)
+        if len(inbox) >= INBOX_BOUND and not keep:
+            self.counts["inbox_dropped"] += 1
+            return
+        inbox.append((source, message))
+        if len(inbox) == 1 and role not in self._busy:
+            self._schedule(role)
+
+    # What it does.
+
+    def _schedule(self, role: Role) -> None:
+        self._world.after(TURN * self.slowness, self._guarded, self.life, self._turn, role)
+
+    def _guarded(self, life: int, step: Callable[..., None], *arguments: object) -> None:
+        """Do a step if this life still lasts; later if it is paused; crash if its time has come."""
+        if life != self.life or not self.up:
+            return
+        if self.paused:
+            self._stalled.append(lambda: self._guarded(life, step, *arguments))
+            return
+        try:
+            self._step()
+            step(*arguments)
+        except Crash:
+            self.crash()
+
+    def _step(self) -> None:
+        if self.steps_to_crash is not None:
+            self.steps_to_crash -= 1
+            if self.steps_to_crash <= 0:
+                self._simulation.injected["crash_in_a_step"] += 1
+                raise Crash
+
+    def _turn(self, role: Role) -> None:
+        inbox, self._inboxes[role] = self._inboxes[role], deque()
+        turn = self.roles.turn(role, inbox, self.clock())
+        if role == "learner":
+            self._simulation.reached(self)
+        if not turn.records:
+            self._carry_out(role, turn)
+            return
+        self._busy.add(role)
+        life = self.life
+
+        def durable(error: JournalError | None) -> None:
+            if error is None and life == self.life:
+                self._simulation.persisted(self, turn.records)
+            self._world.after(0.0, self._guarded, life, self._synced, role, turn, error)
+
+        self.disk.persist(turn.records, durable)
+
+    def _synced(self, role: Role, turn: Turn, error: JournalError | None) -> None:
+        self._busy.discard(role)
+        if error is None:
+            self._carry_out(role, turn)
+        else:
+            self.roles.fail(str(error))
+        if self._inboxes[role]:
+            self._schedule(role)
+
+    def _carry_out(self, role: Role, turn: Turn) -> None:
+        for effect in turn.effects:
+            self._step()
+            match effect:
+                case Send(targets, message):
+                    for target in targets:
+                        self._send(target, message)
+                case Wake(earliest, latest):
+                    self._set_alarm(role, earliest, latest)
+                case Applied():
+                    self._applied(effect)
+                case Supply():
+                    self._supply(effect)
+        if turn.later and not self.roles.failure:
+            self.disk.persist_later(turn.later)
+
+    def _send(self, target: str, message: Message) -> None:
+        if target == self.name:
+            for role in ROUTES[type(message)]:
+                self._put(role, self.name, message)
+        else:
+            self._simulation.network.send(self.name, target, message)
+
+    def _set_alarm(self, role: Role, earliest: float, latest: float) -> None:
+        self._alarms[role] += 1
+        delay = self._random.uniform(earliest, max(earliest, latest)) / self.rate
+        self._world.after(delay, self._guarded, self.life, self._ring, role, self._alarms[role])
+
+    def _ring(self, role: Role, alarm: int) -> None:
+        if alarm == self._alarms[role]:
+            self._put(role, "", None)
+
+    def _applied(self, applied: Applied) -> None:
+        self._simulation.applied(self, applied)
+        for command, slot, result in applied.results:
+            answer = self._waiting.pop(command, None)
+            if answer is not None:
+                answer(slot, result)
+
+    def _supply(self, supply: Supply) -> None:
+        learner = self.roles.learner.learner
+        retained, last = learner.retained, min(supply.last, supply.first + SUPPLIED - 1)
+        if supply.first in retained:
+            values = [(s, retained[s]) for s in range(supply.first, last + 1) if s in retained]
+        else:
+            values = self.disk.journal.read(supply.first, last, 1 << 18)
+        for slot, value in values:
+            self._send(supply.target, Teach(slot, value, values[-1][0], learner.frontier))

@@ -1,0 +1,42 @@
+"""Messages in few words, for traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from paxos.protocol import messages as paxos
+from paxos.protocol.messages import Message
+from paxos.replicated import messages as more
+
+_WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
+    paxos.Prepare: lambda m: f"prepare {m.ballot} from slot {m.frontier}",
+    paxos.Promise: lambda m: f"promise {m.ballot} from slot {m.frontier}, {_votes(m)}",
+    paxos.Accept: lambda m: f"accept {m.ballot} slot {m.slot}: {m.value}",
+    paxos.Accepted: lambda m: f"accepted {m.ballot} slot {m.slot}",
+    paxos.Rejected: lambda m: f"rejected {m.ballot}, promised {m.promised}",
+    paxos.Chosen: lambda m: f"chosen {m.ballot} slot {m.slot}",
+    paxos.Learn: lambda m: f"learn slots {m.first} to {m.last}",
+    paxos.Teach: lambda m: f"teach slot {m.slot}: {m.value}",
+    more.Heartbeat: lambda m: f"heartbeat {m.ballot}, learned to {m.frontier}",
+    more.Heard: lambda m: f"heard {m.ballot}, learned to {m.frontier}",
+    more.Resigned: lambda m: f"resigned {m.ballot}",
+    more.Poll: lambda m: f"poll {m.number}",
+    more.Polled: lambda m: f"polled {m.number}: {'welcome' if m.granted else 'no'}, {m.ballot}",
+    more.Propose: lambda m: (
+        f"propose {', '.join(f'{c.session.node}#{c.number}' for c in m.commands)}"
+    ),
+    more.Advanced: lambda m: f"learned to {m.frontier}",
+}
+
+
+def _votes(promise: paxos.Promise) -> str:
+    if not promise.total:
+        return "no votes"
+    votes = ", ".join(f"slot {vote.slot} {vote.ballot}: {vote.value}" for vote in promise.votes)
+    return f"{len(promise.votes)} of {promise.total} votes: {votes}"
+
+
+def in_words(message: Message) -> str:
+    """Return what the message says, in one line."""
+    return _WORDS[type(message)](message)

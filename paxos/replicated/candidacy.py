@@ -224,7 +224,8 @@ class Candidacy:
         state = self.state
         if not isinstance(state, Polling) or polled.number != state.number:
             return ()
-        self.round_trip.add(max(0.0, now - polled.sent / 1e6))
+        if state.attempts == 1:  # else nobody knows which attempt this answers
+            self.round_trip.add(max(0.0, now - polled.sent / 1e6))
         if polled.granted:
             state.granted.add(source)
             return self._begin() if self._is_quorum(state.granted) else ()
@@ -258,7 +259,7 @@ class Candidacy:
         """Give up this candidacy; the next comes after a random pause that doubles each time."""
         self.why = why
         self.failures += 1
-        pause = max(4 * self.round_trip.mean, self.timing.heartbeat) * 2 ** min(self.failures, 8)
+        pause = max(4 * self.pace, self.timing.heartbeat) * 2 ** min(self.failures, 8)
         pause = min(pause, 2 * self.timing.suspicion)
         return (*self.proposer.stop(), *self._stand_later(pause / 2, pause))
 
@@ -316,7 +317,7 @@ class Candidacy:
         """Send unanswered proposals again when the log has stood still for some round trips."""
         if self.frontier > state.frontier:
             state.frontier, state.progress = self.frontier, now
-        if now - state.progress < max(self.timing.heartbeat, 4 * self.round_trip.mean):
+        if now - state.progress < max(self.timing.heartbeat, 4 * self.pace):
             return ()
         state.progress = now
         return self.proposer.repeat()
@@ -376,12 +377,21 @@ class Candidacy:
         return (Wake(earliest, 1.25 * earliest if latest is None else latest),)
 
     @property
+    def pace(self) -> float:
+        """The measured round trip in seconds, as far as pauses are scaled by it.
+
+        A pause of a machine looks like a very long round trip; it must not slow the next
+        elections down.
+        """
+        return min(self.round_trip.mean, self.timing.suspicion / 4)
+
+    @property
     def stagger(self) -> float:
         """Seconds between one rank's candidacy and the next: enough to hear of the first."""
-        return self.timing.heartbeat / 2 + 2 * self.round_trip.mean
+        return self.timing.heartbeat / 2 + 2 * self.pace
 
     def _retry_after(self, attempts: int) -> float:
-        return max(4 * self.round_trip.mean, self.timing.heartbeat / 2) * attempts
+        return max(4 * self.pace, self.timing.heartbeat / 2) * attempts
 
     # The members.
 

@@ -21,8 +21,9 @@ Done = Callable[[JournalError | None], None]
 class Disk:
     """One node's journal and the time that it takes; it outlives the node's crashes."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, durable: Callable[[list[Record]], None]) -> None:
         self._world = world
+        self._durable = durable
         self._random = world.random(f"disk {name}")
         self.journal = MemoryJournal()
         self.slowness = 1.0
@@ -61,7 +62,7 @@ class Disk:
         survivors = self._random.randint(0, len(self._syncing))
         for records, _ in self._syncing[:survivors]:
             if not self.failing:
-                self.journal.write(records)
+                self._write(records)
         self._syncing.clear()
         self._later.clear()
         self._generation += 1
@@ -78,7 +79,11 @@ class Disk:
         if self.failing:
             self.journal.fail("the disk is full, or broken")
         try:
-            self.journal.write(records)
+            self._write(records)
         except JournalError as failure:
             error = failure
         done(error)
+
+    def _write(self, records: list[Record]) -> None:
+        self.journal.write(records)
+        self._durable(records)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from paxos.journal import JournalCorrupt, JournalError
 from paxos.protocol.effects import Send, Supply, Wake
 from paxos.protocol.messages import Message, Teach
+from paxos.protocol.records import Record
 from paxos.replicated.messages import Advanced, Propose
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import ROUTES, Role
@@ -38,7 +39,7 @@ class Process:
 
     def __init__(self, simulation: Simulation, name: str) -> None:
         self.name = name
-        self.disk = Disk(simulation.world, name)
+        self.disk = Disk(simulation.world, name, self._durable)
         self.life = 0
         self.up = False
         self.paused = False
@@ -189,11 +190,12 @@ class Process:
         life = self.life
 
         def durable(error: JournalError | None) -> None:
-            if error is None and life == self.life:
-                self._simulation.persisted(self, turn.records)
             self._world.after(0.0, self._guarded, life, self._synced, role, turn, error)
 
         self.disk.persist(turn.records, durable)
+
+    def _durable(self, records: list[Record]) -> None:
+        self._simulation.persisted(self, records)
 
     def _synced(self, role: Role, turn: Turn, error: JournalError | None) -> None:
         self._busy.discard(role)

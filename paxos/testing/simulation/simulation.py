@@ -132,6 +132,8 @@ class Simulation:
 
     def _run(self) -> None:
         for action in self.plan:
+            if action.at >= self.duration:
+                break  # what comes then, or does not, is up to the last part of the run
             self.world.after(action.at, self.nemesis.do, action)
         for name in self.names:
             self.world.after(0.0, self.processes[name].start)

@@ -11,6 +11,7 @@ from paxos.cli.group import INTERRUPTED, Commands
 from paxos.cli.init import init
 from paxos.cli.propose import propose
 from paxos.cli.serve import serve
+from paxos.cli.simulate import simulate
 from paxos.cli.status import status
 
 
@@ -23,7 +24,7 @@ def paxos() -> None:
     """
 
 
-for command in (init, serve, status, propose, demo):
+for command in (init, serve, status, propose, demo, simulate):
     paxos.add_command(command)
 
 

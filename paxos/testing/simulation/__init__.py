@@ -1,1 +1,18 @@
 """One cluster on virtual time, its clients and its faults; see `Simulation`."""
+
+from paxos.testing.simulation.campaign import Campaign, Setting, run_campaign, run_seed, shrink
+from paxos.testing.simulation.plan import Action, Plan, draw_plan
+from paxos.testing.simulation.simulation import Outcome, Simulation
+
+__all__ = [
+    "Action",
+    "Campaign",
+    "Outcome",
+    "Plan",
+    "Setting",
+    "Simulation",
+    "draw_plan",
+    "run_campaign",
+    "run_seed",
+    "shrink",
+]

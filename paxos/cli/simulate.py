@@ -1,0 +1,175 @@
+"""``paxos simulate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from paxos.cli.options import JSON
+from paxos.testing.simulation import Campaign, Setting, Simulation, run_campaign, shrink
+
+LAST_LINES = 60
+"""How much of the transcript of a failing seed is shown."""
+
+
+def _seed_range(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> range | None:
+    """Read seeds as ``FIRST:END``, the end not included."""
+    if value is None:
+        return None
+    first, _, end = value.partition(":")
+    if not (first.isdecimal() and end.isdecimal()) or int(first) >= int(end):
+        raise click.BadParameter(f"{value!r} is no range of seeds such as 0:1000")
+    return range(int(first), int(end))
+
+
+@click.command()
+@click.option(
+    "--seeds",
+    callback=_seed_range,
+    metavar="FIRST:END",
+    help="Run these seeds; END is not included.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Run one seed.")
+@click.option("--trace", is_flag=True, help="With --seed: print all that happens.")
+@click.option(
+    "--keep", help="With --seed: only these actions of its plan, by number, such as 0,3,4."
+)
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--nodes", type=click.IntRange(1, 15), default=3, show_default=True)
+@click.option(
+    "--duration",
+    type=click.FloatRange(0.1, 1000),
+    default=4.0,
+    show_default=True,
+    help="Seconds of virtual time with faults, before a core is healed.",
+)
+@JSON
+def simulate(
+    seeds: range | None,
+    seed: int | None,
+    trace: bool,
+    keep: str | None,
+    jobs: int,
+    nodes: int,
+    duration: float,
+    as_json: bool,
+) -> None:
+    """Run simulated clusters with random faults, and check every invariant after every event.
+
+    The same seed gives the same run, to the byte, on every machine. Exits 1 when an invariant did
+    not hold; the failing seed is then shown with the shortest list of faults that still breaks it.
+    """
+    setting = Setting(nodes=nodes, duration=duration)
+    if (seeds is None) == (seed is None):
+        raise click.UsageError("say either --seeds FIRST:END or --seed SEED")
+    if seeds is not None:
+        if trace or keep is not None:
+            raise click.UsageError("--trace and --keep go with --seed")
+        sys.exit(_campaign(seeds, setting, jobs, as_json))
+    assert seed is not None
+    sys.exit(_one(seed, setting, trace, keep, as_json))
+
+
+def _campaign(seeds: range, setting: Setting, jobs: int, as_json: bool) -> int:
+    columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("seeds", total=len(seeds))
+        campaign = run_campaign(seeds, setting, jobs, lambda n: progress.advance(task, n))
+    if as_json:
+        click.echo(json.dumps(_describe(campaign)))
+    else:
+        _show(campaign)
+    if campaign.violations:
+        _explain(campaign.violations[0].seed, setting)
+    if campaign.missing:
+        click.echo(f"never injected: {', '.join(campaign.missing)}", err=True)
+    return 1 if campaign.violations or campaign.missing else 0
+
+
+def _describe(campaign: Campaign) -> dict[str, object]:
+    return {
+        "seeds": campaign.seeds,
+        "violations": [
+            {"seed": outcome.seed, "violation": outcome.violation}
+            for outcome in campaign.violations
+        ],
+        "events": campaign.events,
+        "events_per_second": round(campaign.events / campaign.seconds),
+        "faults": dict(sorted(campaign.faults.items())),
+        "trace_sha256": campaign.trace_sha256,
+    }
+
+
+def _show(campaign: Campaign) -> None:
+    table = Table("fault", "injected", title="faults")
+    table.columns[1].justify = "right"
+    for fault, count in sorted(campaign.faults.items()):
+        table.add_row(fault, f"{count:,}")
+    Console(highlight=False).print(table)
+    for outcome in campaign.violations:
+        click.echo(f"seed {outcome.seed}: {outcome.violation}")
+    seconds = campaign.seconds
+    click.echo(
+        f"{campaign.seeds:,} seeds, {campaign.events:,} events, {campaign.answered:,} operations; "
+        f"{campaign.seeds / seconds:,.1f} seeds/s, {campaign.events / seconds:,.0f} events/s; "
+        f"{len(campaign.violations)} violations"
+    )
+
+
+def _explain(seed: int, setting: Setting) -> None:
+    """Print on standard error how to see the failure again, with as few faults as possible."""
+    whole = Simulation(seed, setting.nodes, duration=setting.duration).plan
+    plan = shrink(seed, setting)
+    simulation = Simulation(
+        seed, setting.nodes, duration=setting.duration, plan=plan, keep_trace=True
+    )
+    simulation.run()
+    numbers = ",".join(str(whole.index(action)) for action in plan)
+    click.echo(f"\nseed {seed} still fails with {len(plan)} of {len(whole)} actions:", err=True)
+    for action in plan:
+        click.echo(f"  {action}", err=True)
+    click.echo(f"\nthe last of what then happens:\n{_last(simulation)}", err=True)
+    click.echo(
+        f"to see all of it:\n  paxos simulate --seed {seed} --nodes {setting.nodes} "
+        f"--duration {setting.duration:g} --keep '{numbers}' --trace",
+        err=True,
+    )
+
+
+def _last(simulation: Simulation) -> str:
+    return "".join((simulation.world.lines or [])[-LAST_LINES:])
+
+
+def _one(seed: int, setting: Setting, trace: bool, keep: str | None, as_json: bool) -> int:
+    plan = Simulation(seed, setting.nodes, duration=setting.duration).plan
+    if keep is not None:
+        try:
+            plan = tuple(plan[int(number)] for number in keep.split(",") if number)
+        except (ValueError, IndexError):
+            raise click.UsageError(
+                f"--keep {keep!r}: say numbers from 0 to {len(plan) - 1}, such as 0,3,4"
+            ) from None
+    simulation = Simulation(
+        seed, setting.nodes, duration=setting.duration, plan=plan, keep_trace=True
+    )
+    campaign = Campaign(setting)
+    outcome = simulation.run()
+    campaign.add(outcome)
+    if trace:
+        click.echo("".join(simulation.world.lines or []), nl=False, err=as_json)
+    elif outcome.violation:
+        click.echo(_last(simulation), err=True)
+    if as_json:
+        campaign.seconds = 1e-9 + simulation.world.now
+        click.echo(json.dumps(_describe(campaign) | {"events_per_second": None}))
+    else:
+        click.echo(outcome.violation or f"seed {seed}: every invariant holds")
+    return 1 if outcome.violation else 0

@@ -1,0 +1,151 @@
+"""Many seeds, on several processes; and of a failing one, the shortest plan that still fails."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from hashlib import sha256
+from itertools import islice
+from multiprocessing import get_context
+
+from attrs import define, field, frozen
+
+from paxos.testing.simulation.plan import Plan
+from paxos.testing.simulation.simulation import Outcome, Simulation
+
+CHUNK = 20
+"""Seeds that a process runs in one go."""
+
+EXPECTED: tuple[str, ...] = (
+    "loss", "duplication", "straggling", "corruption", "replay", "delay", "small", "filter", "cut",
+    "one_way", "isolate", "halves", "bridge", "ring", "star", "chain",
+    "crash", "crash_in_a_step", "pause", "slow_steps",
+    "slow_disk", "failed_sync", "flipped_bit", "clock",
+)  # fmt: skip
+"""Every fault; one that a campaign of `ENOUGH` seeds never injects is a fault of the campaign."""
+
+ENOUGH = 500
+"""So many seeds meet every fault."""
+
+
+@frozen
+class Setting:
+    """What the runs of a campaign have in common."""
+
+    nodes: int = 3
+    duration: float = 4.0
+    clients: int = 4
+
+
+@define
+class Campaign:
+    """The sum of many runs."""
+
+    setting: Setting
+    seeds: int = 0
+    events: int = 0
+    answered: int = 0
+    seconds: float = 0.0
+    faults: Counter[str] = field(factory=Counter)
+    violations: list[Outcome] = field(factory=list)
+    _digests: dict[int, str] = field(factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Add one run."""
+        self.seeds += 1
+        self.events += outcome.events
+        self.answered += outcome.answered
+        self.faults.update(outcome.faults)
+        self._digests[outcome.seed] = outcome.trace_sha256
+        if outcome.violation:
+            self.violations.append(outcome)
+
+    @property
+    def trace_sha256(self) -> str:
+        """The digest of all traces, in the order of the seeds."""
+        digests = (self._digests[seed] for seed in sorted(self._digests))
+        return sha256("".join(digests).encode()).hexdigest()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Faults that never fired, though there were seeds enough."""
+        if self.seeds < ENOUGH:
+            return ()
+        return tuple(fault for fault in EXPECTED if not self.faults[fault])
+
+
+def run_seed(seed: int, setting: Setting, plan: Plan | None = None) -> Outcome:
+    """Run one seed."""
+    return Simulation(
+        seed,
+        setting.nodes,
+        duration=setting.duration,
+        clients=setting.clients,
+        plan=plan,
+    ).run()
+
+
+def run_seeds(seeds: Iterable[int], setting: Setting) -> list[Outcome]:
+    """Run some seeds, one after another."""
+    return [run_seed(seed, setting) for seed in seeds]
+
+
+def run_campaign(
+    seeds: range, setting: Setting, jobs: int = 1, progress: Callable[[int], None] = lambda n: None
+) -> Campaign:
+    """Run the seeds on ``jobs`` processes; ``progress`` hears how many more are done."""
+    campaign, began = Campaign(setting), time.monotonic()
+    for outcomes in _outcomes(seeds, setting, jobs):
+        for outcome in outcomes:
+            campaign.add(outcome)
+        progress(len(outcomes))
+    campaign.seconds = time.monotonic() - began
+    campaign.violations.sort(key=lambda outcome: outcome.seed)
+    return campaign
+
+
+def _outcomes(seeds: range, setting: Setting, jobs: int) -> Iterator[list[Outcome]]:
+    chunks = (seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK))
+    if jobs == 1:
+        yield from (run_seeds(chunk, setting) for chunk in chunks)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        pending = {pool.submit(run_seeds, chunk, setting) for chunk in islice(chunks, 2 * jobs)}
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+            pending |= {
+                pool.submit(run_seeds, chunk, setting) for chunk in islice(chunks, len(done))
+            }
+
+
+def shrink(seed: int, setting: Setting, most: int = 300) -> Plan:
+    """Return a shortest plan with which the seed still fails in the same way, as far as found.
+
+    It leaves out ever smaller parts of the plan, at most ``most`` runs (delta debugging: Zeller
+    and Hildebrandt, 2002).
+    """
+    plan = Simulation(seed, setting.nodes, duration=setting.duration).plan
+    kind = kind_of(run_seed(seed, setting).violation)
+    parts = 2
+    while len(plan) >= 1 and most > 0:
+        size = max(1, len(plan) // parts)
+        for start in range(0, len(plan), size):
+            most -= 1
+            shorter = plan[:start] + plan[start + size :]
+            if kind_of(run_seed(seed, setting, shorter).violation) == kind:
+                plan, parts = shorter, max(2, parts - 1)
+                break
+        else:
+            if size == 1:
+                break
+            parts = min(2 * parts, len(plan))
+    return plan
+
+
+def kind_of(violation: str) -> str:
+    """Return the words of a violation without its names and numbers: what kind it is."""
+    return " ".join(word for word in violation.split() if word.isalpha())

@@ -48,23 +48,25 @@ class Client:
     def _begin(self) -> None:
         if not self._simulation.clients_work:
             return
+        self._operation, command = self._draw()
+        self._number += 1
+        self._record("invoke", self._operation[2])
+        self._try(self._number, command, 1)
+
+    def _draw(self) -> tuple[tuple[str, str, Any], bytes]:
+        """Draw an operation, and the command that carries it out."""
         random, simulation = self._random, self._simulation
+        if simulation.commands is not None:
+            return ("command", "", None), simulation.commands(random)
         key, dice = f"k{random.randrange(KEYS)}", random.random()
         simulation.values += 1
         value = str(simulation.values)
         if dice < 0.4:
-            self._operation, command = ("read", key, None), f"r {key}"
-        elif dice < 0.8:
-            self._operation, command = ("write", key, value), f"w {key} {value}"
-        else:
-            expected = str(max(0, simulation.values - random.randint(1, 6)))
-            self._operation, command = (
-                ("cas", key, [expected, value]),
-                f"c {key} {expected} {value}",
-            )
-        self._number += 1
-        self._record("invoke", self._operation[2])
-        self._try(self._number, command.encode(), 1)
+            return ("read", key, None), f"r {key}".encode()
+        if dice < 0.8:
+            return ("write", key, value), f"w {key} {value}".encode()
+        expected = str(max(0, simulation.values - random.randint(1, 6)))
+        return ("cas", key, [expected, value]), f"c {key} {expected} {value}".encode()
 
     def _try(self, number: int, command: bytes, attempt: int) -> None:
         if number != self._number or self._operation is None:
@@ -92,10 +94,12 @@ class Client:
         if life != self._life or number != self._number or self._operation is None:
             return
         f, _, value = self._operation
-        if result is None or isinstance(result, Failure):
+        if f == "command" and result is not None:
+            self._record("ok", None)
+        elif result is None or isinstance(result, Failure):
             self._give_up()
             return
-        if f == "read":
+        elif f == "read":
             self._record("ok", result.decode() or None)
         elif f == "cas" and result == b"no":
             self._record("fail", value)
@@ -117,6 +121,8 @@ class Client:
     def _record(self, kind: str, value: Any) -> None:
         assert self._operation is not None
         f, key, _ = self._operation
+        if f == "command":
+            return
         self._simulation.history.append(
             {"process": self._process, "type": kind, "f": f, "key": key, "value": value}
         )

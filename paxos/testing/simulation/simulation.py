@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 from attrs import frozen
@@ -60,13 +61,13 @@ class Simulation:
         seed: Everything random follows from it.
         nodes: How many nodes.
         machine: Makes the state machine of each life of each node.
-        commands: Makes a client's next command; without it clients read, write, and compare and
-            set, and their history is checked for linearizability.
+        commands: Draws a client's next command for the machine; without it clients read, write,
+            and compare and set, and their history is checked for linearizability.
         clients: How many clients.
         duration: Seconds of virtual time with faults, before the core is healed.
         plan: Which faults; drawn from the seed if it is not given.
-        checkers: The invariants.
         keep_trace: Whether `World.lines` is kept.
+        window: How many slots may be in flight; few, so that full windows are met.
 
     """
 
@@ -76,6 +77,7 @@ class Simulation:
         nodes: int = 3,
         *,
         machine: Callable[[], StateMachine] = Store,
+        commands: Callable[[Random], bytes] | None = None,
         clients: int = 4,
         duration: float = 4.0,
         plan: Plan | None = None,
@@ -102,6 +104,7 @@ class Simulation:
             AtMostOnce(),
         )
         self._machine = machine
+        self.commands = commands
         self._machines: dict[str, Watched] = {}
         self.processes = {name: Process(self, name) for name in self.names}
         self.nemesis = Nemesis(self)
@@ -154,7 +157,8 @@ class Simulation:
         done: set[str] = set()
         for name in sorted(core):
             session = Session(f"{CLIENT_PREFIX}core-{name}", 0)
-            self._demand(name, Command(session, 1, b"w core 0"), done)
+            data = b"w core 0" if self.commands is None else self.commands(random)
+            self._demand(name, Command(session, 1, data), done)
         timeout = 4 * self.timing.suspicion
         limit = self.world.now + ELECTION_TIMEOUTS * timeout
         while self.world.now < limit and done != core:

@@ -47,7 +47,11 @@ class Watched:
     def apply(self, command: bytes) -> bytes:
         """Apply and digest; an error counts as an answer."""
         self.digest = zlib.crc32(command, self.digest)
-        answer = self.machine.apply(command)
+        try:
+            answer = self.machine.apply(command)
+        except Exception as error:
+            self.digest = zlib.crc32(repr(error).encode(), self.digest)
+            raise
         self.digest = zlib.crc32(answer, self.digest)
         return answer
 

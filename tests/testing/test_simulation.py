@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from random import Random
+
+import pytest
+
+from paxos.testing.simulation import Action, Setting, Simulation, run_campaign, run_seed, shrink
+
+QUICK = Setting(duration=1.5)
+
+
+@pytest.mark.parametrize("nodes", [1, 3, 5])
+def test_every_invariant_holds_under_faults(nodes: int) -> None:
+    setting = Setting(nodes=nodes, duration=2.0)
+    assert [o for o in (run_seed(s, setting) for s in range(15)) if o.violation] == []
+
+
+def test_without_faults_clients_are_answered_all_the_time() -> None:
+    outcome = Simulation(1, plan=(), duration=2.0).run()
+    assert outcome.violation == ""
+    assert outcome.answered > 100
+
+
+def test_same_seed_gives_the_same_trace_in_any_process() -> None:
+    program = (
+        "from paxos.testing.simulation import *;"
+        "print(run_seed(3, Setting(duration=1.5)).trace_sha256)"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for hash_seed in ("0", "7")
+    }
+    assert digests == {run_seed(3, QUICK).trace_sha256}
+
+
+def test_seeds_differ() -> None:
+    assert len({run_seed(seed, QUICK).trace_sha256 for seed in range(5)}) == 5
+
+
+def test_campaign_adds_up_its_runs_in_any_number_of_processes() -> None:
+    one = run_campaign(range(30), Setting(duration=0.5))
+    two = run_campaign(range(30), Setting(duration=0.5), jobs=2)
+    assert one.seeds == two.seeds == 30
+    assert one.trace_sha256 == two.trace_sha256
+    assert one.faults == two.faults
+
+
+class Forgetful:
+    """A state machine with a bug: its answer depends on something outside the commands."""
+
+    lives = 0
+
+    def __init__(self) -> None:
+        Forgetful.lives += 1
+        self._life = Forgetful.lives
+
+    def apply(self, command: bytes) -> bytes:
+        return str(self._life).encode()
+
+    def snapshot(self) -> bytes:
+        return b""
+
+    def restore(self, snapshot: bytes) -> None:
+        pass
+
+
+def draw(random: Random) -> bytes:
+    return str(random.randrange(10)).encode()
+
+
+def test_state_machine_that_is_not_deterministic_is_caught() -> None:
+    outcome = Simulation(1, machine=Forgetful, commands=draw, plan=(), duration=1.0).run()
+    assert "differs" in outcome.violation
+
+
+class Refusing:
+    """A state machine that raises an error now and then, which is an answer."""
+
+    def apply(self, command: bytes) -> bytes:
+        if command == b"3":
+            raise ValueError("three")
+        return command
+
+    def snapshot(self) -> bytes:
+        return b""
+
+    def restore(self, snapshot: bytes) -> None:
+        pass
+
+
+def test_state_machine_that_raises_is_no_divergence() -> None:
+    for seed in range(5):
+        outcome = Simulation(seed, machine=Refusing, commands=draw, duration=1.0).run()
+        assert outcome.violation == ""
+
+
+def test_lost_quorum_is_not_asked_for_progress_but_a_healed_one_is() -> None:
+    plan = (
+        Action(0.5, "crash", ("node1",)),
+        Action(0.5, "crash", ("node2",)),
+        Action(0.5, "crash", ("node3",)),
+    )
+    assert Simulation(4, plan=plan, duration=1.0).run().violation == ""
+
+
+def test_failing_seed_is_shrunk_to_the_faults_that_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    from paxos.protocol.acceptor import Acceptor
+    from paxos.protocol.records import Record
+
+    def forgetful(self: Acceptor, record: Record) -> None:
+        """Remember nothing of what the journal says."""
+
+    remember = Acceptor.recall
+
+    def recall(self: Acceptor, record: Record) -> None:
+        if sys._getframe(1).f_code.co_name == "begin":
+            forgetful(self, record)
+        else:
+            remember(self, record)
+
+    monkeypatch.setattr(Acceptor, "recall", recall)
+    setting = Setting(duration=2.0)
+    seed = next(s for s in range(50) if "forgot" in run_seed(s, setting).violation)
+    plan = shrink(seed, setting)
+    assert "forgot" in run_seed(seed, setting, plan).violation
+    assert len(plan) <= 4
+    assert {action.kind for action in plan} & {"crash", "crash_in_a_step", "start"}

@@ -231,7 +231,7 @@ class Candidacy:
             return self._begin() if self._is_quorum(state.granted) else ()
         state.refused.add(source)
         if polled.ballot.node != self.proposer.name:
-            self.via = (source, now + 4 * self.timing.suspicion)
+            self.via = (source, now + 8 * self.timing.suspicion)
         if self._is_quorum(set(self._members()) - state.refused):
             return ()
         return self._fail(f"{source} says that {polled.ballot.node or 'another'} leads or stands")

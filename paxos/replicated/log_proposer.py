@@ -11,7 +11,7 @@ from paxos.protocol.messages import Message
 from paxos.protocol.proposer import Leading
 from paxos.protocol.records import Record
 from paxos.replicated.candidacy import Candidacy, Following, Serving
-from paxos.replicated.messages import Advanced, Propose
+from paxos.replicated.messages import Advanced, Polled, Propose
 from paxos.replicated.values import (
     MAX_BATCH_BYTES,
     MAX_BATCH_COMMANDS,
@@ -93,7 +93,10 @@ class LogProposer:
             effects = self.on_advanced(message)
         else:
             effects = self.candidacy.handle(source, message, now)
-        return effects + self._notice(leader, now)
+        effects += self._notice(leader, now)
+        if isinstance(message, Polled) and not message.granted:
+            effects += self._send_own(now)  # whoever refused may hear a leader
+        return effects
 
     def wake(self, now: float) -> Effects:
         """Do what is due: candidacy, heartbeat, and this node's commands that got no answer."""

@@ -92,6 +92,8 @@ class Candidacy:
     asked_at: int = 0
     """When the last poll began, in microseconds of this node's clock."""
     last_leader: str | None = None
+    last_beat: tuple[Ballot, int] = (Ballot.ZERO, 0)
+    """Ballot and sending time of the newest heartbeat."""
     via: tuple[str, float] | None = None
     """A node that hears a leader which this one does not, and until when that is believed."""
     grant: tuple[str, float] = ("", float("-inf"))
@@ -136,6 +138,9 @@ class Candidacy:
         """Follow the leader of the highest live ballot."""
         proposer, state = self.proposer, self.state
         proposer.highest = max(proposer.highest, beat.ballot)
+        if (beat.ballot, beat.sent) <= self.last_beat:
+            return ()  # late, repeated or replayed: no sign of life
+        self.last_beat = (beat.ballot, beat.sent)
         if isinstance(proposer.state, Preparing | Leading) and proposer.state.ballot >= beat.ballot:
             return ()
         if isinstance(state, Following) and beat.ballot < state.ballot:

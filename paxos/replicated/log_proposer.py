@@ -95,7 +95,7 @@ class LogProposer:
             effects = self.candidacy.handle(source, message, now)
         effects += self._notice(leader, now)
         if isinstance(message, Polled) and not message.granted:
-            effects += self._send_own(now)  # whoever refused may hear a leader
+            effects += self._send_own(now, every=True)  # who refused may hear a leader
         return effects
 
     def wake(self, now: float) -> Effects:

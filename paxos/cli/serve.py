@@ -14,6 +14,7 @@ import paxos
 from paxos.cli.group import only_cause
 from paxos.cli.options import CLUSTER
 from paxos.errors import PaxosError
+from paxos.journal import JournalError
 from paxos.node.cluster import Cluster
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
@@ -37,6 +38,14 @@ class Counter:
     def restore(self, snapshot: bytes) -> None:
         """Continue from a count."""
         self._count = int(snapshot)
+
+
+class Alarm(paxos.Instrument):
+    """Says on standard error what somebody must see to."""
+
+    def journal_failed(self, error: JournalError) -> None:
+        """Say that this node votes no more, and why."""
+        click.echo(f"Error: {error}", err=True)
 
 
 @click.command()
@@ -78,7 +87,9 @@ async def _serve(cluster: Cluster, name: str, data: Path) -> None:
         async with trio.open_nursery() as outside:
             outside.start_soon(_watch, signals, asked_to_stop)
             async with (
-                paxos.open_node(cluster, name, data=data, machine=Counter()) as node,
+                paxos.open_node(
+                    cluster, name, data=data, machine=Counter(), instruments=(Alarm(),)
+                ) as node,
                 trio.open_nursery() as inside,
             ):
                 inside.start_soon(_log_leaders, node)

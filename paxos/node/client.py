@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import trio
 
@@ -40,12 +40,14 @@ class Client:
         await self._resolve()
         number = self._next()
         statuses: dict[str, Status | None] = dict.fromkeys(self._cluster.names)
+        asking = self._ask(self._cluster.names, AskStatus(number))
         with trio.move_on_after(timeout):
-            async for source, message in self._ask(self._cluster.names, AskStatus(number)):
-                if isinstance(message, Status) and message.number == number:
-                    statuses[source] = message
-                if None not in statuses.values():
-                    break
+            async with aclosing(asking) as heard:
+                async for source, message in heard:
+                    if isinstance(message, Status) and message.number == number:
+                        statuses[source] = message
+                    if None not in statuses.values():
+                        break
         return statuses
 
     async def propose(self, command: bytes, timeout: float = 10.0) -> tuple[int, bytes]:
@@ -67,9 +69,10 @@ class Client:
         submit = Submit(self._next(), command)
         with trio.move_on_after(timeout):
             members = await self._members_that_answer()
-            async for _, message in self._ask(members, submit, one_by_one=True):
-                if isinstance(message, Answer) and message.number == submit.number:
-                    return self._read(message)
+            async with aclosing(self._ask(members, submit, one_by_one=True)) as heard:
+                async for _, message in heard:
+                    if isinstance(message, Answer) and message.number == submit.number:
+                        return self._read(message)
         if not self._submitted:
             raise NoAnswer(
                 f"no member of {self._cluster.name} answered in {timeout:g} seconds: nothing was "
@@ -96,18 +99,19 @@ class Client:
         question = AskStatus(self._next())
         names = self._cluster.names
         answered: set[str] = set()
-        async for source, message in self._ask(names, question):
-            if isinstance(message, Status):
-                answered.add(source)
-                if message.leadership is not None or len(answered) == len(names):
-                    break
+        async with aclosing(self._ask(names, question)) as heard:
+            async for source, message in heard:
+                if isinstance(message, Status):
+                    answered.add(source)
+                    if message.leadership is not None or len(answered) == len(names):
+                        break
         self._submitted = True
         start = names.index(source)
         return names[start:] + names[:start]
 
     async def _ask(
         self, targets: tuple[str, ...], question: Message, *, one_by_one: bool = False
-    ) -> AsyncIterator[tuple[str, Message]]:
+    ) -> AsyncGenerator[tuple[str, Message], None]:
         """Send again and again, to all or to one after another, and yield whatever arrives.
 
         The caller's timeout ends it.

@@ -50,6 +50,8 @@ class Desk:
                 Session(client, 0), submit.number, submit.data
             )
         except OutcomeUnknown as error:
+            if self._node.closed:
+                return  # the client repeats it to another member, and the log knows it
             reply = Answer(submit.number, Outcome.UNKNOWN, -1, str(error).encode())
         else:
             if isinstance(result, Failure):

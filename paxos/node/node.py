@@ -17,14 +17,13 @@ from paxos.node.engine import Engine, Watcher
 from paxos.node.instrument import Instrument
 from paxos.node.post import Post
 from paxos.node.storage import Storage, open_storage
+from paxos.node.watching import Decisions, Growth, Leaderships, View
 from paxos.protocol.events import Event
 from paxos.replicated.candidacy import Serving
 from paxos.replicated.messages import Propose, Status
-from paxos.replicated.sessions import Sessions
 from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import (
     MAX_COMMAND_BYTES,
-    Batch,
     Command,
     CommandId,
     Failure,
@@ -40,18 +39,6 @@ MAX_IN_FLIGHT = 4096
 
 CLOSED = -2
 """In place of a slot: the node was closed."""
-
-READ_SLOTS = 256
-"""How many slots `Node.decisions` reads from the journal at once."""
-
-
-class View:
-    """What a node believed at one time about who leads, and what it believed next."""
-
-    def __init__(self, leadership: Leadership | None) -> None:
-        self.leadership = leadership
-        self.next: View | None = None
-        self.changed = trio.Event()
 
 
 class Node(Watcher):
@@ -76,7 +63,7 @@ class Node(Watcher):
         self._room = trio.lowlevel.ParkingLot()
         self._closed = False
         self._view = View(None)
-        self._grown = trio.Event()
+        self._growth = Growth()
         self._engine = Engine(cluster, name, machine, journal, storage, post, self)
 
     # For the application.
@@ -140,37 +127,22 @@ class Node(Watcher):
             )
         return slot, result
 
-    async def leaderships(self) -> AsyncIterator[Leadership | None]:
+    def leaderships(self) -> AsyncIterator[Leadership | None]:
         """Yield what `leader` is, and then every change of it, `None` included."""
-        view = self._view
-        while True:
-            yield view.leadership
-            await view.changed.wait()
-            assert view.next is not None
-            view = view.next
+        return Leaderships(self._view)
 
-    async def decisions(self, first: int = 0) -> AsyncIterator[tuple[int, bytes]]:
+    def decisions(self, first: int = 0) -> AsyncIterator[tuple[int, bytes]]:
         """Yield slot and command of everything that was applied, from slot ``first`` on, in order.
 
         It reads the journal from its beginning, since only that tells which commands are
         repetitions; it never ends.
+
+        Raises:
+            JournalError: The journal has failed, now or earlier, or cannot be read.
+
         """
-        slot, sessions = 0, Sessions()
-        while True:
-            while slot >= self._engine.roles.learner.learner.frontier:
-                await self._grown.wait()
-            rows = await self._storage.read(slot, slot + READ_SLOTS - 1, 1 << 20)
-            if not rows:  # the journal writes lazily what is learned; it raises if it has failed
-                await self._storage.persist(())
-                continue
-            for slot, value in rows:
-                commands = value.commands if isinstance(value, Batch) else ()
-                for command in commands:
-                    if sessions.first_time(command):
-                        sessions.keep(command, slot, b"")
-                        if slot >= first:
-                            yield slot, command.data
-            slot += 1
+        learner = self._engine.roles.learner.learner
+        return Decisions(self._storage, learner, self._growth, first)
 
     def statistics(self) -> dict[str, int]:
         """Return counters of what was done and dropped, by name."""
@@ -208,14 +180,18 @@ class Node(Watcher):
             why=why[:1000],
         )
 
+    @property
+    def closed(self) -> bool:
+        """Whether this node has stopped taking part."""
+        return self._closed
+
     # For the engine.
 
     def applied(self, applied: Applied) -> None:
         """Wake the tasks whose commands took effect."""
         for command, slot, result in applied.results:
             self._settle(command, slot, result)
-        self._grown.set()
-        self._grown = trio.Event()
+        self._growth.tell()
         if isinstance(applied.value, Leadership):
             self.turned()
 

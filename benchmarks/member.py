@@ -1,0 +1,191 @@
+"""One member of a cluster under measurement, in a process of its own.
+
+It does what it is told over a pipe: count, drive proposals for some seconds, or end. A pipe that
+closes ends it, too, so no member outlives whoever measures.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Self
+
+import trio
+from attrs import astuple, frozen
+
+import paxos
+from paxos.journal import MemoryJournal
+
+COMMAND = b"x" * 100
+"""What is proposed; its length is that of a small record."""
+
+
+@frozen
+class Count:
+    """Ask for `Counters`."""
+
+
+@frozen
+class Drive:
+    """Ask for `Driven`: propose with so many in flight, for so many seconds."""
+
+    inflight: int
+    seconds: float
+
+
+@frozen
+class Counters:
+    """What one member, or all together, have done since they started."""
+
+    cpu: float = 0.0
+    """Processor time, in seconds."""
+    datagrams: int = 0
+    """Sent."""
+    transactions: int = 0
+    switches: int = 0
+    """How often a thread of the process has gone to sleep."""
+
+    def __add__(self, other: Counters) -> Self:
+        return type(self)(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: Counters) -> Self:
+        return type(self)(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@frozen
+class Seen:
+    """The answer to `Count`."""
+
+    leading: bool
+    slots: int
+    """How many this member has learned."""
+    counters: Counters
+
+
+@frozen
+class Driven:
+    """The answer to `Drive`; times are in seconds."""
+
+    commands: int
+    elapsed: float
+    p50: float
+    p99: float
+
+
+class Nothing:
+    """A state machine that costs nothing."""
+
+    def apply(self, command: bytes) -> bytes:
+        """Answer."""
+        return b""
+
+    def snapshot(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take nothing."""
+
+
+class Member:
+    """The other end of the pipe: starts a member's process, and asks it."""
+
+    def __init__(self, cluster: paxos.Cluster, name: str, data: Path | None) -> None:
+        # Not a fork: a child would inherit open sockets, and threads' locks.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=run, args=(cluster, name, data, theirs), name=name, daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def count(self) -> Seen:
+        """Return what it has done so far."""
+        self._pipe.send(Count())
+        seen = self._pipe.recv()
+        assert isinstance(seen, Seen)
+        return seen
+
+    def drive(self, inflight: int, seconds: float) -> Driven:
+        """Have it propose, as fast as it gets answers."""
+        self._pipe.send(Drive(inflight, seconds))
+        driven = self._pipe.recv()
+        assert isinstance(driven, Driven)
+        return driven
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join(timeout=10)
+        self._process.kill()
+
+
+@contextmanager
+def members(cluster: paxos.Cluster, where: Path | None) -> Iterator[list[Member]]:
+    """Run every member of a cluster, each with a journal in ``where``, or in memory."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                closing(Member(cluster, name, None if where is None else where / f"{name}.db"))
+            )
+            for name in cluster.names
+        ]
+
+
+def run(cluster: paxos.Cluster, name: str, data: Path | None, pipe: Connection) -> None:
+    """Be a member: what the process does."""
+    trio.run(_serve, cluster, name, MemoryJournal() if data is None else data, pipe)
+
+
+async def _serve(
+    cluster: paxos.Cluster, name: str, data: Path | MemoryJournal, pipe: Connection
+) -> None:
+    async with paxos.open_node(cluster, name, data=data, machine=Nothing()) as node:
+        while True:
+            await trio.lowlevel.wait_readable(pipe.fileno())
+            try:
+                request = pipe.recv()
+            except EOFError:
+                return
+            match request:
+                case Count():
+                    pipe.send(_count(node))
+                case Drive(inflight, seconds):
+                    pipe.send(await _drive(node, inflight, seconds))
+
+
+def _count(node: paxos.Node) -> Seen:
+    statistics, usage = node.statistics(), resource.getrusage(resource.RUSAGE_SELF)
+    counters = Counters(
+        cpu=time.process_time(),
+        datagrams=statistics["udp_sent"],
+        transactions=statistics["transactions"],
+        switches=usage.ru_nvcsw,
+    )
+    leading = node.leader is not None and node.leader.leader == node.name
+    return Seen(leading, statistics["frontier"], counters)
+
+
+async def _drive(node: paxos.Node, inflight: int, seconds: float) -> Driven:
+    latencies: list[float] = []
+    start = time.perf_counter()
+    end = start + seconds
+
+    async def propose() -> None:
+        while (sent := time.perf_counter()) < end:
+            await node.propose(COMMAND)
+            latencies.append(time.perf_counter() - sent)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(inflight):
+            nursery.start_soon(propose)
+    elapsed = time.perf_counter() - start
+    latencies.sort()
+    count = len(latencies)
+    return Driven(count, elapsed, latencies[count // 2], latencies[count * 99 // 100])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from paxos.protocol.messages import Message
-from paxos.testing.simulation.words import in_words
+from paxos.testing.words import in_words
 from paxos.testing.simulation.world import World
 from paxos.wire import Wire, encode
 

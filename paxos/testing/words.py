@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from paxos.protocol import messages as paxos
 from paxos.protocol.messages import Message
+from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
 from paxos.replicated import messages as more
 
 _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
@@ -35,6 +36,19 @@ def _votes(promise: paxos.Promise) -> str:
         return "no votes"
     votes = ", ".join(f"slot {vote.slot} {vote.ballot}: {vote.value}" for vote in promise.votes)
     return f"{len(promise.votes)} of {promise.total} votes: {votes}"
+
+
+def record_in_words(record: Record) -> str:
+    """Return what a record remembers, in one line."""
+    match record:
+        case Begun(ballot):
+            return f"begun {ballot}"
+        case Promised(ballot):
+            return f"promised {ballot}"
+        case Voted(slot, ballot, value):
+            return f"voted {ballot} slot {slot}: {value}"
+        case Learned(slot, _, value):
+            return f"learned slot {slot}: {value}"
 
 
 def in_words(message: Message) -> str:

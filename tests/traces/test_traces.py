@@ -108,8 +108,7 @@ def test_scene_is_played_as_it_is_written(scene: object, request: pytest.Fixture
     assert callable(scene)
     stage = Stage("a", "b", "c")
     scene(stage)
-    name: str = scene.__name__
-    golden = HERE / f"{name}.txt"
+    golden = HERE / f"{scene.__name__}.txt"
     if request.config.getoption("--rewrite"):
         golden.write_text(stage.transcript)
     assert stage.transcript == golden.read_text()

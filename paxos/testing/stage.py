@@ -22,7 +22,7 @@ from paxos.protocol.messages import Message, Teach
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Majority
 from paxos.protocol.values import Value
-from paxos.replicated.routing import ROUTES
+from paxos.replicated.routing import ROUTES, Role
 from paxos.testing.words import in_words, record_in_words
 
 
@@ -78,7 +78,7 @@ class Stage:
             self._take(source, target, message)
 
     def _take(self, source: str, target: str, message: Message) -> None:
-        roles = {
+        roles: dict[Role, Acceptor | Proposer | Learner] = {
             "acceptor": self.acceptors[target],
             "proposer": self.proposers[target],
             "learner": self.learners[target],

@@ -6,6 +6,7 @@ After a change that is meant: ``pytest tests/traces --rewrite``, and read the di
 from __future__ import annotations
 
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -104,8 +105,9 @@ def lost_announcement(stage: Stage) -> None:
         lost_announcement,
     ],
 )
-def test_scene_is_played_as_it_is_written(scene: object, request: pytest.FixtureRequest) -> None:
-    assert callable(scene)
+def test_scene_is_played_as_it_is_written(
+    scene: FunctionType, request: pytest.FixtureRequest
+) -> None:
     stage = Stage("a", "b", "c")
     scene(stage)
     golden = HERE / f"{scene.__name__}.txt"

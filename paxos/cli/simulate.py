@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
 import click
 from rich.console import Console
@@ -11,7 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from paxos.cli.options import JSON
-from paxos.testing.simulation import Campaign, Setting, Simulation, run_campaign, shrink
+from paxos.testing.simulation import (
+    Campaign,
+    Setting,
+    Simulation,
+    run_campaign,
+    run_seed,
+    shrink,
+    simulation_of,
+)
 
 LAST_LINES = 60
 """How much of the transcript of a failing seed is shown."""
@@ -126,11 +135,9 @@ def _show(campaign: Campaign) -> None:
 
 def _explain(seed: int, setting: Setting) -> None:
     """Print on standard error how to see the failure again, with as few faults as possible."""
-    whole = Simulation(seed, setting.nodes, duration=setting.duration).plan
-    plan = shrink(seed, setting)
-    simulation = Simulation(
-        seed, setting.nodes, duration=setting.duration, plan=plan, keep_trace=True
-    )
+    whole = simulation_of(seed, setting).plan
+    plan = shrink(whole, partial(run_seed, seed, setting))
+    simulation = simulation_of(seed, setting, plan, keep_trace=True)
     simulation.run()
     numbers = ",".join(str(whole.index(action)) for action in plan)
     click.echo(f"\nseed {seed} still fails with {len(plan)} of {len(whole)} actions:", err=True)
@@ -149,7 +156,7 @@ def _last(simulation: Simulation) -> str:
 
 
 def _one(seed: int, setting: Setting, trace: bool, keep: str | None, as_json: bool) -> int:
-    plan = Simulation(seed, setting.nodes, duration=setting.duration).plan
+    plan = simulation_of(seed, setting).plan
     if keep is not None:
         try:
             plan = tuple(plan[int(number)] for number in keep.split(",") if number)
@@ -157,9 +164,7 @@ def _one(seed: int, setting: Setting, trace: bool, keep: str | None, as_json: bo
             raise click.UsageError(
                 f"--keep {keep!r}: say numbers from 0 to {len(plan) - 1}, such as 0,3,4"
             ) from None
-    simulation = Simulation(
-        seed, setting.nodes, duration=setting.duration, plan=plan, keep_trace=True
-    )
+    simulation = simulation_of(seed, setting, plan, keep_trace=True)
     campaign = Campaign(setting)
     outcome = simulation.run()
     campaign.add(outcome)

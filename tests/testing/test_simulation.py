@@ -3,11 +3,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from random import Random
 
 import pytest
 
-from paxos.testing.simulation import Action, Setting, Simulation, run_campaign, run_seed, shrink
+from paxos.testing.simulation import (
+    Action,
+    Setting,
+    Simulation,
+    run_campaign,
+    run_seed,
+    shrink,
+    simulation_of,
+)
 
 QUICK = Setting(duration=1.5)
 
@@ -130,7 +139,7 @@ def test_failing_seed_is_shrunk_to_the_faults_that_matter(monkeypatch: pytest.Mo
     monkeypatch.setattr(Acceptor, "recall", recall)
     setting = Setting(duration=2.0)
     seed = next(s for s in range(50) if "forgot" in run_seed(s, setting).violation)
-    plan = shrink(seed, setting)
+    plan = shrink(simulation_of(seed, setting).plan, partial(run_seed, seed, setting))
     assert "forgot" in run_seed(seed, setting, plan).violation
     assert len(plan) <= 4
     assert {action.kind for action in plan} & {"crash", "crash_in_a_step", "start"}

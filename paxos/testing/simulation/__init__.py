@@ -1,6 +1,13 @@
 """One cluster on virtual time, its clients and its faults; see `Simulation`."""
 
-from paxos.testing.simulation.campaign import Campaign, Setting, run_campaign, run_seed, shrink
+from paxos.testing.simulation.campaign import (
+    Campaign,
+    Setting,
+    run_campaign,
+    run_seed,
+    shrink,
+    simulation_of,
+)
 from paxos.testing.simulation.plan import Action, Plan, draw_plan
 from paxos.testing.simulation.simulation import Outcome, Simulation
 
@@ -15,4 +22,5 @@ __all__ = [
     "run_campaign",
     "run_seed",
     "shrink",
+    "simulation_of",
 ]

@@ -78,13 +78,21 @@ class Campaign:
 
 def run_seed(seed: int, setting: Setting, plan: Plan | None = None) -> Outcome:
     """Run one seed."""
+    return simulation_of(seed, setting, plan).run()
+
+
+def simulation_of(
+    seed: int, setting: Setting, plan: Plan | None = None, *, keep_trace: bool = False
+) -> Simulation:
+    """Return the simulation of a seed, before it runs."""
     return Simulation(
         seed,
         setting.nodes,
         duration=setting.duration,
         clients=setting.clients,
         plan=plan,
-    ).run()
+        keep_trace=keep_trace,
+    )
 
 
 def run_seeds(seeds: Iterable[int], setting: Setting) -> list[Outcome]:
@@ -122,21 +130,20 @@ def _outcomes(seeds: range, setting: Setting, jobs: int) -> Iterator[list[Outcom
             }
 
 
-def shrink(seed: int, setting: Setting, most: int = 300) -> Plan:
-    """Return a shortest plan with which the seed still fails in the same way, as far as found.
+def shrink(plan: Plan, run: Callable[[Plan], Outcome], most: int = 300) -> Plan:
+    """Return a shortest plan with which ``run`` still fails in the same way, as far as found.
 
-    It leaves out ever smaller parts of the plan, at most ``most`` runs (delta debugging: Zeller
+    It leaves out ever smaller parts of the plan, in at most ``most`` runs (delta debugging: Zeller
     and Hildebrandt, 2002).
     """
-    plan = Simulation(seed, setting.nodes, duration=setting.duration).plan
-    kind = kind_of(run_seed(seed, setting).violation)
+    kind = kind_of(run(plan).violation)
     parts = 2
     while len(plan) >= 1 and most > 0:
         size = max(1, len(plan) // parts)
         for start in range(0, len(plan), size):
             most -= 1
             shorter = plan[:start] + plan[start + size :]
-            if kind_of(run_seed(seed, setting, shorter).violation) == kind:
+            if kind_of(run(shorter).violation) == kind:
                 plan, parts = shorter, max(2, parts - 1)
                 break
         else:

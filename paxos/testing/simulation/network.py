@@ -8,8 +8,8 @@ from collections.abc import Callable
 from attrs import define, field
 
 from paxos.protocol.messages import Message
-from paxos.testing.words import in_words
 from paxos.testing.simulation.world import World
+from paxos.testing.words import in_words
 from paxos.wire import Wire, encode
 
 Deliver = Callable[[str, str, Message], None]

@@ -109,6 +109,7 @@ class Node(Watcher):
             raise OutcomeUnknown("the node is closed: the command was not proposed from here")
         command = Command(session, number, bytes(data))
         self._waiting[command.id] = trio.lowlevel.current_task()
+        self._engine.roles.proposer.adopt(command, trio.current_time())
         self._post.deliver(self.name, Propose((command,), 1))
 
         def abort(_: object) -> trio.lowlevel.Abort:

@@ -25,6 +25,9 @@ from paxos.replicated.timing import Estimate, FailureDetector, Timing
 POLL_ATTEMPTS = 4
 """How often an unanswered poll or prepare is sent before the candidacy is given up."""
 
+_NOBODY = ("", float("-inf"))
+"""An encouragement that was never given."""
+
 
 @define
 class Following:
@@ -96,7 +99,7 @@ class Candidacy:
     """Ballot and sending time of the newest heartbeat."""
     via: tuple[str, float] | None = None
     """A node that hears a leader which this one does not, and until when that is believed."""
-    grant: tuple[str, float] = ("", float("-inf"))
+    grant: tuple[str, float] = _NOBODY
     """Whom this node last encouraged, and until when it encourages nobody else."""
     disabled: str = ""
     """Why this node may not stand at all; empty when it may."""
@@ -145,7 +148,9 @@ class Candidacy:
             return ()
         if isinstance(state, Following) and beat.ballot < state.ballot:
             return ()
-        effects: Effects = (Send((source,), Heard(beat.ballot, self.frontier, beat.sent)),)
+        effects: Effects = ()
+        if not self.disabled:  # a leader counts on those who hear it, and this node cannot vote
+            effects = (Send((source,), Heard(beat.ballot, self.frontier, beat.sent)),)
         if isinstance(state, Following) and beat.ballot == state.ballot:
             state.detector.arrive(now)
             return effects
@@ -153,6 +158,7 @@ class Candidacy:
             self.round_trip.mean = beat.round_trip / 1e6
         lost = proposer.stop(beat.ballot)
         self.state = Following(beat.ballot, FailureDetector(self.timing, now))
+        self.grant = _NOBODY  # whoever was encouraged has stood by now
         self.failures, self.last_leader, self.via, self.why = 0, beat.ballot.node, None, ""
         return (*effects, *lost, Wake(self.timing.heartbeat, self.timing.heartbeat))
 
@@ -165,6 +171,8 @@ class Candidacy:
 
     def on_poll(self, source: str, poll: Poll, now: float) -> Effects:
         """Encourage a candidate, unless a leader is heard or another candidate goes first."""
+        if self.disabled and not isinstance(self.state, Following):
+            return ()  # it could neither promise anything nor tell of a leader
         granted = self._welcomes(source, now)
         effects: Effects = ()
         if granted:
@@ -192,6 +200,8 @@ class Candidacy:
         measure the silence started at slightly different times.
         """
         encouraged, until = self.grant
+        if self.disabled:
+            return False
         if encouraged != source and now < until:
             return False
         match self.state:
@@ -232,8 +242,11 @@ class Candidacy:
         if state.attempts == 1:  # else nobody knows which attempt this answers
             self.round_trip.add(max(0.0, now - polled.sent / 1e6))
         if polled.granted:
+            state.refused.discard(source)
             state.granted.add(source)
             return self._begin() if self._is_quorum(state.granted) else ()
+        if source in state.granted:
+            return ()  # an earlier answer, overtaken
         state.refused.add(source)
         if polled.ballot.node != self.proposer.name:
             self.via = (source, now + 8 * self.timing.suspicion)
@@ -369,11 +382,11 @@ class Candidacy:
         return (*self.proposer.repeat(), Wake(retry, 1.5 * retry))
 
     def _ask(self, state: Polling) -> Effects:
-        """Ask everybody who has not answered this poll."""
-        silent = [n for n in self._others() if n not in state.granted | state.refused]
+        """Ask everybody who has not agreed: a reason to refuse may have passed."""
+        hesitant = [n for n in self._others() if n not in state.granted]
         retry = self._retry_after(state.attempts)
         poll = Poll(state.number, self.asked_at)
-        return (Send(tuple(silent), poll), Wake(retry, 1.5 * retry))
+        return (Send(tuple(hesitant), poll), Wake(retry, 1.5 * retry))
 
     def _stand_later(
         self, earliest: float, latest: float | None = None, *, deferred: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from attrs import define, field
 
@@ -23,6 +23,26 @@ from paxos.replicated.values import (
 
 MAX_PENDING = 1 << 14
 """How many commands a leader keeps waiting; more are dropped, and their nodes send them again."""
+
+MAX_RESENT_BYTES = 4 << 20
+"""How many bytes of its own commands a node sends again at once; the others come next."""
+
+
+def cut(commands: Iterable[Command]) -> Iterator[tuple[Command, ...]]:
+    """Cut commands into groups that a message can carry: none exceeds what a batch may have.
+
+    A large command is a group of its own, so it is the same message whenever it is sent again.
+    """
+    group: list[Command] = []
+    size = 0
+    for command in commands:
+        size += len(command.data)
+        if group and (size > MAX_BATCH_BYTES or len(group) == MAX_BATCH_COMMANDS):
+            yield tuple(group)
+            group, size = [], len(command.data)
+        group.append(command)
+    if group:
+        yield tuple(group)
 
 
 @define
@@ -106,18 +126,17 @@ class LogProposer:
 
     def on_propose(self, source: str, propose: Propose, now: float) -> Effects:
         """Take commands in, or pass them on to the leader."""
+        commands = propose.commands
         if source == self.name:
-            pause = 2 * self.candidacy.timing.heartbeat
-            for command in propose.commands:
-                self.own[command.id] = Own(command, now + pause, pause)
+            commands = tuple(command for command in commands if command.id in self.own)
         if isinstance(self.candidacy.state, Serving):
-            self._take(propose.commands)
+            self._take(commands)
             return ()
         target = self._way_to_leader(now)
         if target is None or propose.hops == 0 or target == source:
-            self.dropped += len(propose.commands)
+            self.dropped += len(commands)
             return ()
-        return (Send((target,), Propose(propose.commands, propose.hops - 1)),)
+        return (Send((target,), Propose(commands, propose.hops - 1)),) if commands else ()
 
     def on_advanced(self, advanced: Advanced) -> Effects:
         """Hear from the learner: slots are learned, and commands of this node applied."""
@@ -127,6 +146,14 @@ class LogProposer:
         for slot in [slot for slot in self.proposed if slot < advanced.frontier]:
             self.known.difference_update(c.id for c in self.proposed.pop(slot).commands)
         return self.candidacy.advance(advanced.frontier)
+
+    def adopt(self, command: Command, now: float) -> None:
+        """Answer for a command of this node: send it again until it is applied or withdrawn.
+
+        It is first sent when a `Propose` from this node itself says so; that may get lost.
+        """
+        pause = 2 * self.candidacy.timing.heartbeat
+        self.own[command.id] = Own(command, now + pause, pause)
 
     def withdraw(self, command: CommandId) -> None:
         """Stop sending a command of this node; it may have been chosen, or still be."""
@@ -176,7 +203,7 @@ class LogProposer:
                 return
             yield self.pending.pop(key)
 
-    def _take(self, commands: tuple[Command, ...]) -> None:
+    def _take(self, commands: Iterable[Command]) -> None:
         for command in commands:
             key = command.id
             if key in self.known or key in self.pending:
@@ -199,18 +226,30 @@ class LogProposer:
 
     def _send_own(self, now: float, *, every: bool = False) -> Effects:
         """Send this node's commands again that were not applied in time; each waits longer."""
-        due = [own for own in self.own.values() if every or own.due <= now][:MAX_BATCH_COMMANDS]
-        if not due:
-            return ()
+        due = self._due(now, every=every)
         for own in due:
             own.pause = min(2 * own.pause, 1.0)
             own.due = now + own.pause
-        commands = tuple(own.command for own in due)
+        commands = [own.command for own in due]
         if isinstance(self.candidacy.state, Serving):
             self._take(commands)
             return ()
         target = self._way_to_leader(now)
-        return () if target is None else (Send((target,), Propose(commands, 1)),)
+        if target is None:
+            return ()
+        return tuple(Send((target,), Propose(group, 1)) for group in cut(commands))
+
+    def _due(self, now: float, *, every: bool) -> list[Own]:
+        """Return what to send again, as much as one turn may; what is left is due in the next."""
+        due: list[Own] = []
+        size = 0
+        for own in self.own.values():
+            if every or own.due <= now:
+                size += len(own.command.data)
+                if due and (size > MAX_RESENT_BYTES or len(due) == MAX_BATCH_COMMANDS):
+                    break
+                due.append(own)
+        return due
 
     def _way_to_leader(self, now: float) -> str | None:
         if isinstance(self.candidacy.state, Following):

@@ -37,12 +37,19 @@ class AppliedNumbers:
             return False
         self.above.add(number)
         if number - self.low >= SESSION_WINDOW:
-            self.low = number - SESSION_WINDOW + 1
-            self.above = {other for other in self.above if other >= self.low}
+            self._forget_below(number - SESSION_WINDOW + 1)
         while self.low in self.above:
             self.above.remove(self.low)
             self.low += 1
         return True
+
+    def _forget_below(self, low: int) -> None:
+        """Give up the numbers below; the window moves one at a time, or by a leap of any size."""
+        if low - self.low < SESSION_WINDOW:
+            self.above.difference_update(range(self.low, low))
+        else:
+            self.above = {number for number in self.above if number >= low}
+        self.low = low
 
 
 @frozen

@@ -136,6 +136,7 @@ class Process:
         """Propose a command for a client, which is answered unless this node crashes."""
         if self.up:
             self._waiting[command.id] = answer
+            self.roles.proposer.adopt(command, self.clock())
             self._put("proposer", self.name, Propose((command,), 1))
 
     def submit_own(self, data: bytes, answer: Answer) -> None:

@@ -1,0 +1,212 @@
+"""Whole nodes in one process, over a network in memory and on virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import trio
+from attrs import Factory, define, field
+
+from paxos.journal import MemoryJournal
+from paxos.node.cluster import Cluster, Member, Timing
+from paxos.node.instrument import Instrument
+from paxos.node.node import Node, open_node
+from paxos.protocol.values import Value
+from paxos.replicated.values import Batch, Leadership
+from paxos.testing import Faults, MemoryTransport, Network
+from paxos.transport import Address
+
+KEY = bytes(range(32))
+SUSPICION = Timing().suspicion
+TIMEOUTS = 4 * 4 * SUSPICION
+"""Four election timeouts, where each may be as long as the failure detector's cap allows."""
+
+
+class Recorder:
+    """A state machine that keeps what was applied and refuses what begins with ``!``."""
+
+    def __init__(self) -> None:
+        self.commands: list[bytes] = []
+
+    def apply(self, command: bytes) -> bytes:
+        if command.startswith(b"!"):
+            raise ValueError(command.decode())
+        self.commands.append(command)
+        return b"%d:%s" % (len(self.commands), command[:20])
+
+    def snapshot(self) -> bytes:
+        return b""
+
+    def restore(self, snapshot: bytes) -> None:
+        raise NotImplementedError
+
+
+class Plug:
+    """A transport that can be pulled: nothing comes out any more, not even a farewell."""
+
+    def __init__(self, transport: MemoryTransport) -> None:
+        self._transport = transport
+        self.pulled = False
+        self.close = transport.close
+        self.receive = transport.receive
+        self.resolve = transport.resolve
+        self.statistics = transport.statistics
+
+    @property
+    def address(self) -> Address:
+        return self._transport.address
+
+    def send(self, address: Address, datagram: bytes) -> None:
+        if not self.pulled:
+            self._transport.send(address, datagram)
+
+
+@define
+class Life:
+    """One life of one node."""
+
+    node: Node
+    machine: Recorder
+    plug: Plug
+    stop: trio.Event
+    scope: trio.CancelScope
+    ended: trio.Event = Factory(trio.Event)
+
+
+def cluster_of(nodes: int, **changes: object) -> Cluster:
+    members = tuple(Member(f"node{n}", f"host{n}", n) for n in range(1, nodes + 1))
+    return Cluster("shop", members, KEY, **changes)  # type: ignore[arg-type]
+
+
+@define
+class House:
+    """A cluster's nodes, and what may happen to them."""
+
+    nursery: trio.Nursery
+    cluster: Cluster
+    network: Network
+    open_journal: Callable[[], MemoryJournal] = MemoryJournal
+    instruments: tuple[Instrument, ...] = ()
+    journals: dict[str, MemoryJournal] = field(factory=dict)
+    lives: dict[str, Life] = field(factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.cluster.names
+
+    @property
+    def up(self) -> list[str]:
+        return [name for name, life in self.lives.items() if not life.ended.is_set()]
+
+    def node(self, name: str) -> Node:
+        return self.lives[name].node
+
+    def applied(self, name: str) -> list[bytes]:
+        return self.lives[name].machine.commands
+
+    async def start(self, *names: str) -> None:
+        """Begin a life of each of these nodes, or of all, with what its journal holds."""
+        for name in names or self.names:
+            old = self.journals.get(name)
+            self.journals[name] = self.open_journal() if old is None else old.reopened()
+            await self.nursery.start(self._live, name)
+
+    async def _live(self, name: str, task_status: trio.TaskStatus[None]) -> None:
+        member = self.cluster.member(name)
+        plug = Plug(self.network.open((member.host, member.port)))
+        machine, stop = Recorder(), trio.Event()
+        with trio.CancelScope() as scope:
+            try:
+                async with open_node(
+                    self.cluster,
+                    name,
+                    data=self.journals[name],
+                    machine=machine,
+                    transport=plug,
+                    instruments=self.instruments,
+                ) as node:
+                    self.lives[name] = Life(node, machine, plug, stop, scope)
+                    task_status.started()
+                    await stop.wait()
+            finally:
+                self.lives[name].ended.set()
+
+    async def stop(self, name: str) -> None:
+        """Leave the node's block."""
+        self.lives[name].stop.set()
+        await self.lives[name].ended.wait()
+
+    async def crash(self, name: str) -> None:
+        """End the node without a word to anybody."""
+        life = self.lives[name]
+        life.plug.pulled = True
+        life.scope.cancel()
+        await life.ended.wait()
+
+    def cut(self, ones: Iterable[str], others: Iterable[str]) -> None:
+        """Cut every link between the ones and the others, both ways."""
+        others = list(others)
+        for one in ones:
+            for other in others:
+                self.network.cut(self.address(one), self.address(other))
+                self.network.cut(self.address(other), self.address(one))
+
+    def isolate(self, *names: str) -> None:
+        """Cut these nodes off from the others, not from one another."""
+        self.cut(names, [name for name in self.names if name not in names])
+
+    def address(self, name: str) -> Address:
+        member = self.cluster.member(name)
+        return (member.host, member.port)
+
+    async def leader(self, *names: str, within: float = 10.0) -> Leadership:
+        """Wait until these nodes, or all that are up, agree on a leader among them."""
+        names = names or tuple(self.up)
+        with trio.fail_after(within):
+            while True:
+                seen = {self.node(name).leader for name in names}
+                leader = seen.pop()
+                if not seen and leader is not None and leader.leader in names:
+                    return leader
+                await trio.sleep(0.001)
+
+    async def agreed(self, within: float = 10.0) -> list[bytes]:
+        """Wait until all that are up have applied the same; return it."""
+        with trio.fail_after(within):
+            while len({self.frontier(name) for name in self.up}) > 1:
+                await trio.sleep(0.001)
+        self.check()
+        return self.applied(self.up[0])
+
+    def frontier(self, name: str) -> int:
+        return self.node(name).statistics()["frontier"]
+
+    def log(self, name: str) -> list[Value]:
+        """What the node's journal holds, slot by slot."""
+        journal = self.journals[name]
+        return [value for _, value in journal.read(0, journal.frontier, 1 << 40)]
+
+    def epochs(self, name: str) -> list[Leadership]:
+        return [value for value in self.log(name) if isinstance(value, Leadership)]
+
+    def check(self) -> None:
+        """One log; every command once; epochs that rise by one."""
+        longest = max((self.log(name) for name in self.journals), key=len)
+        for name in self.journals:
+            log = self.log(name)
+            assert log == longest[: len(log)], f"{name} has another log"
+        for name in self.up:
+            applied, others = self.applied(name), self.applied(self.up[0])
+            both = min(len(applied), len(others))
+            assert applied[:both] == others[:both]
+            assert len(set(applied)) == len(applied), f"{name} applied a command twice"
+        epochs = [value.epoch for value in longest if isinstance(value, Leadership)]
+        assert epochs == list(range(1, len(epochs) + 1))
+
+    def batches(self, name: str) -> list[Batch]:
+        return [value for value in self.log(name) if isinstance(value, Batch)]
+
+
+def shaky(loss: float = 0.2, duplication: float = 0.1) -> Faults:
+    """A network that loses, doubles and reorders."""
+    return Faults(shortest=0.0005, longest=0.006, loss=loss, duplication=duplication)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+
+from paxos.protocol.values import NOOP
+from paxos.replicated.state import MAX_ERROR, ReplicatedState
+from paxos.replicated.values import Batch, Command, Failure, Leadership, Session
+
+MINE = Session("node1", 3)
+
+
+class Upper:
+    """Answers in capitals, refuses what begins with ``!`` and forgets what bytes are for ``?``."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def apply(self, command: bytes) -> bytes:
+        self.seen.append(command)
+        if command.startswith(b"!"):
+            raise ValueError(command.decode())
+        return command.upper() if command != b"?" else "text"  # type: ignore[return-value]
+
+    def snapshot(self) -> bytes:
+        return b""
+
+    def restore(self, snapshot: bytes) -> None:
+        raise NotImplementedError
+
+
+def mine(number: int, data: bytes) -> Command:
+    return Command(MINE, number, data)
+
+
+def test_batch_is_applied_in_order_and_only_results_of_mine_are_reported() -> None:
+    state = ReplicatedState(Upper())
+    other = Command(Session("node2", 1), 0, b"other")
+    applied = state.apply(4, Batch((mine(0, b"a"), other, mine(1, b"b"))), MINE)
+    assert applied.results == ((mine(0, b"").id, 4, b"A"), (mine(1, b"").id, 4, b"B"))
+    assert applied.fresh == (mine(0, b"a"), other, mine(1, b"b"))
+
+
+def test_results_of_an_earlier_life_are_not_mine() -> None:
+    earlier = Command(Session("node1", 2), 0, b"a")
+    assert ReplicatedState(Upper()).apply(0, Batch((earlier,)), MINE).results == ()
+
+
+def test_repeated_command_is_applied_once_within_a_batch_and_across_slots() -> None:
+    machine = Upper()
+    state = ReplicatedState(machine)
+    first = state.apply(0, Batch((mine(0, b"a"), mine(0, b"a"))), MINE)
+    again = state.apply(1, Batch((mine(0, b"a"),)), MINE)
+    assert machine.seen == [b"a"]
+    assert len(first.results) == 1
+    assert (again.fresh, again.results) == ((), ())
+
+
+def test_repeated_command_of_a_client_is_answered_again_from_memory() -> None:
+    machine = Upper()
+    state = ReplicatedState(machine)
+    command = Command(Session("client-1", 0), 1, b"a")
+    expected = ((command.id, 3, b"A"),)
+    assert state.apply(3, Batch((command,)), MINE).results == expected
+    again = state.apply(9, Batch((command,)), MINE)
+    assert (again.fresh, again.results) == ((), expected)
+    assert machine.seen == [b"a"]
+
+
+def test_overtaken_command_of_a_client_has_an_unknown_result() -> None:
+    state = ReplicatedState(Upper())
+    old, new = (Command(Session("client-1", 0), number, b"a") for number in (1, 2))
+    state.apply(0, Batch((new,)), MINE)
+    assert state.apply(1, Batch((old,)), MINE).results == ((old.id, -1, None),)
+
+
+def test_error_of_the_state_machine_is_its_answer() -> None:
+    state = ReplicatedState(Upper())
+    applied = state.apply(0, Batch((mine(0, b"!no"), mine(1, b"yes"))), MINE)
+    assert [result for *_, result in applied.results] == [Failure("ValueError: !no"), b"YES"]
+
+
+def test_error_text_is_bounded() -> None:
+    applied = ReplicatedState(Upper()).apply(0, Batch((mine(0, b"!" + b"x" * 10_000),)), MINE)
+    ((_, _, failure),) = applied.results
+    assert isinstance(failure, Failure)
+    assert len(failure.error) == MAX_ERROR
+
+
+def test_answer_that_is_not_bytes_is_an_error() -> None:
+    applied = ReplicatedState(Upper()).apply(0, Batch((mine(0, b"?"),)), MINE)
+    ((_, _, failure),) = applied.results
+    assert failure == Failure("TypeError: apply() returned str, not bytes")
+
+
+def test_command_that_failed_is_not_applied_again() -> None:
+    machine = Upper()
+    state = ReplicatedState(machine)
+    for slot in range(2):
+        state.apply(slot, Batch((mine(0, b"!no"),)), MINE)
+    assert machine.seen == [b"!no"]
+
+
+def test_epochs_rise_by_one_even_for_the_same_leader() -> None:
+    state = ReplicatedState(Upper())
+    for epoch in (1, 2, 3):
+        state.apply(epoch, Leadership("node1", epoch), MINE)
+        assert state.leadership == Leadership("node1", epoch)
+    for wrong in (3, 5, 1):
+        with pytest.raises(AssertionError, match="follows epoch 3"):
+            state.apply(9, Leadership("node2", wrong), MINE)
+
+
+def test_first_epoch_is_one() -> None:
+    with pytest.raises(AssertionError, match="follows epoch 0"):
+        ReplicatedState(Upper()).apply(0, Leadership("node1", 2), MINE)
+
+
+def test_no_op_changes_nothing() -> None:
+    machine = Upper()
+    applied = ReplicatedState(machine).apply(0, NOOP, MINE)
+    assert (applied.fresh, applied.results, machine.seen) == ((), (), [])

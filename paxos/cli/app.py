@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from paxos.cli.check import check
 from paxos.cli.demo import demo
 from paxos.cli.group import INTERRUPTED, Commands
 from paxos.cli.init import init
@@ -24,7 +25,7 @@ def paxos() -> None:
     """
 
 
-for command in (init, serve, status, propose, demo, simulate):
+for command in (init, serve, status, propose, demo, simulate, check):
     paxos.add_command(command)
 
 

@@ -2,7 +2,9 @@
 
 from paxos.testing.checkers.agreement import Agreement
 from paxos.testing.checkers.base import Checker, Violation
+from paxos.testing.checkers.honesty import Honesty
 from paxos.testing.checkers.leadership import OneLeaderPerEpoch
+from paxos.testing.checkers.linearizable import Linearizable
 from paxos.testing.checkers.memory import Memory
 from paxos.testing.checkers.once import AtMostOnce
 from paxos.testing.checkers.prefix import Prefix
@@ -13,6 +15,8 @@ __all__ = [
     "AtMostOnce",
     "Checker",
     "EqualState",
+    "Honesty",
+    "Linearizable",
     "Memory",
     "OneLeaderPerEpoch",
     "Prefix",

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from paxos.protocol.ballot import Ballot
+from paxos.protocol.messages import Accept, Chosen, Message, Prepare, Promise, Teach
 from paxos.protocol.quorums import Quorums
 from paxos.protocol.records import Record, Voted
 from paxos.protocol.values import Value
+from paxos.replicated.messages import Heard, Heartbeat, Polled
 from paxos.replicated.state import Applied
 from paxos.testing.checkers.base import Checker, Violation
 
@@ -18,11 +20,16 @@ from paxos.testing.checkers.base import Checker, Violation
 class Agreement(Checker):
     """Counts the durable votes themselves, so it believes no learner; and no learner may differ.
 
-    It also sees that a ballot proposes one value for a slot.
+    It also sees that a ballot proposes one value for a slot, and no ballot above that of a choice
+    another value than the chosen one (P2b).
     """
 
     quorums: Quorums
     chosen: dict[int, Value] = field(factory=dict)
+    _ballots: dict[int, Ballot] = field(factory=dict)
+    """At which ballot each slot was first chosen."""
+    _frontier: int = 0
+    """The first slot for which nothing is chosen."""
     _voters: dict[tuple[int, Ballot], set[str]] = field(factory=dict)
     _values: dict[tuple[int, Ballot], Value] = field(factory=dict)
 
@@ -37,7 +44,32 @@ class Agreement(Checker):
             voters = self._voters.setdefault(key, set())
             voters.add(node)
             if self.quorums.is_accept_quorum(slot, voters):
-                self._choose(slot, record.value)
+                self._choose(slot, record.ballot, record.value)
+
+    def sent(self, node: str, message: Message) -> None:
+        """See that nobody proposes, announces or teaches what is not so."""
+        match message:
+            case Accept(ballot, slot, value):
+                if ballot > self._ballots.get(slot, ballot) and self.chosen[slot] != value:
+                    raise Violation(
+                        f"{node} proposes {value} at {ballot} in slot {slot}, "
+                        f"for which {self.chosen[slot]} is chosen at {self._ballots[slot]}"
+                    )
+                if self._values.setdefault((slot, ballot), value) != value:
+                    raise Violation(f"{node} proposes two values at {ballot} in slot {slot}")
+            case Chosen(ballot, slot):
+                voters = self._voters.get((slot, ballot), set())
+                if not self.quorums.is_accept_quorum(slot, voters):
+                    raise Violation(
+                        f"{node} says that slot {slot} is chosen at {ballot}, "
+                        f"for which {len(voters)} voted"
+                    )
+            case Teach(slot, value):
+                if slot not in self.chosen or self.chosen[slot] != value:
+                    raise Violation(f"{node} teaches {value} in slot {slot}, which is not chosen")
+                self._claim(node, message.frontier)
+            case Heartbeat() | Heard() | Polled() | Prepare() | Promise():
+                self._claim(node, message.frontier)
 
     def applied(self, node: str, applied: Applied) -> None:
         """See that what takes effect is chosen."""
@@ -49,6 +81,17 @@ class Agreement(Checker):
                 f"for which {self.chosen[applied.slot]} is chosen"
             )
 
-    def _choose(self, slot: int, value: Value) -> None:
+    def _claim(self, node: str, frontier: int) -> None:
+        """See that all is chosen that a node says it has learned."""
+        while self._frontier in self.chosen:
+            self._frontier += 1
+        if frontier > self._frontier:
+            raise Violation(
+                f"{node} says that it has learned the log up to slot {frontier}, "
+                f"and slot {self._frontier} is not chosen"
+            )
+
+    def _choose(self, slot: int, ballot: Ballot, value: Value) -> None:
         if self.chosen.setdefault(slot, value) != value:
             raise Violation(f"slot {slot}: both {self.chosen[slot]} and {value} are chosen")
+        self._ballots.setdefault(slot, ballot)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paxos.protocol.acceptor import Acceptor
+from paxos.protocol.messages import Message
 from paxos.protocol.records import Record
+from paxos.replicated.roles import Roles
 from paxos.replicated.state import Applied
 
 
@@ -24,11 +25,26 @@ class Checker:
     def persisted(self, node: str, records: Sequence[Record]) -> None:
         """Hear that these records are durable at a node."""
 
+    def sent(self, node: str, message: Message) -> None:
+        """Hear what a node says, to whomever, before anybody else hears it."""
+
     def applied(self, node: str, applied: Applied) -> None:
         """Hear that a slot took effect at a node."""
 
     def reached(self, node: str, position: int, digest: int) -> None:
         """Hear the digest of a node's state after every slot below ``position``."""
 
-    def restarted(self, node: str, acceptor: Acceptor, frontier: int) -> None:
-        """Hear that a node begins a life, and what it remembers."""
+    def recovered(self, node: str, records: Sequence[Record]) -> None:
+        """Hear what a node's journal gives back at the beginning of a life."""
+
+    def restarted(self, node: str, roles: Roles) -> None:
+        """Hear that a node begins a life, and what its roles remember."""
+
+    def finished(self) -> None:
+        """Hear that the run is over."""
+
+
+def overriding(checkers: Sequence[Checker], hook: str) -> tuple[Checker, ...]:
+    """Return the checkers that want to hear this: most events concern few of them."""
+    nothing = getattr(Checker, hook)
+    return tuple(c for c in checkers if getattr(type(c), hook) is not nothing)

@@ -6,48 +6,99 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from paxos.protocol.acceptor import Acceptor
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Promised, Record, Voted
+from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.values import Value
+from paxos.replicated.roles import Roles
 from paxos.testing.checkers.base import Checker, Violation
+from paxos.testing.words import record_in_words
+
+
+@define
+class Durable:
+    """What one node has made durable, as its records say; no journal is asked."""
+
+    begun: Ballot = Ballot.ZERO
+    promised: Ballot = Ballot.ZERO
+    votes: dict[int, Voted] = field(factory=dict)
+    top: int = 0
+    """No slot from here on has a vote."""
+    learned: list[Value] = field(factory=list)
+
+    def records(self) -> list[Record]:
+        """Return what its journal must give back, word for word; see `Journal.recover`."""
+        records: list[Record] = []
+        if self.begun > Ballot.ZERO:
+            records.append(Begun(self.begun))
+        if self.promised > Ballot.ZERO:
+            records.append(Promised(self.promised))
+        records += (Learned(slot, None, value) for slot, value in enumerate(self.learned))
+        records += (self.votes[slot] for slot in sorted(self.votes) if slot >= len(self.learned))
+        return records
 
 
 @define
 class Memory(Checker):
     """Remembers for every node what it made durable, and compares."""
 
-    _promised: dict[str, Ballot] = field(factory=dict)
-    _votes: dict[str, dict[int, Ballot]] = field(factory=dict)
-    _begun: dict[str, Ballot] = field(factory=dict)
+    nodes: dict[str, Durable] = field(factory=dict)
 
     def persisted(self, node: str, records: Sequence[Record]) -> None:
         """See that each record goes on from the ones before."""
+        durable = self.nodes.setdefault(node, Durable())
         for record in records:
-            promised = self._promised.get(node, Ballot.ZERO)
             match record:
                 case Promised(ballot):
-                    if ballot < promised:
-                        raise Violation(f"{node} promises {ballot} after {promised}")
-                    self._promised[node] = ballot
+                    if ballot < durable.promised:
+                        raise Violation(f"{node} promises {ballot} after {durable.promised}")
+                    durable.promised = ballot
                 case Voted(slot, ballot):
-                    if ballot < promised:
+                    if ballot < durable.promised:
                         raise Violation(
-                            f"{node} votes at {ballot} in slot {slot} after promising {promised}"
+                            f"{node} votes at {ballot} in slot {slot} "
+                            f"after promising {durable.promised}"
                         )
-                    self._promised[node] = ballot
-                    self._votes.setdefault(node, {})[slot] = ballot
+                    durable.promised = ballot
+                    durable.votes[slot] = record
+                    durable.top = max(durable.top, slot + 1)
                 case Begun(ballot):
-                    if ballot <= self._begun.get(node, Ballot.ZERO):
+                    if ballot <= durable.begun:
                         raise Violation(f"{node} begins ballot {ballot} again")
-                    self._begun[node] = ballot
+                    durable.begun = ballot
+                case Learned(slot, _, value):
+                    if slot > len(durable.learned):
+                        raise Violation(f"{node} writes slot {slot} of its log above a gap")
+                    if slot == len(durable.learned):
+                        durable.learned.append(value)
 
-    def restarted(self, node: str, acceptor: Acceptor, frontier: int) -> None:
-        """See that a new life forgets nothing that was durable."""
-        promised = self._promised.get(node, Ballot.ZERO)
-        if acceptor.promised < promised:
-            raise Violation(f"{node} forgot in a restart that it promised {promised}")
-        for slot, ballot in self._votes.get(node, {}).items():
-            vote = acceptor.votes.get(slot)
-            if slot >= acceptor.frontier and (vote is None or vote.ballot < ballot):
-                raise Violation(f"{node} forgot in a restart its vote at {ballot} in slot {slot}")
-        self._promised[node] = acceptor.promised
+    def recovered(self, node: str, records: Sequence[Record]) -> None:
+        """See that the journal gives back what was made durable: all of it, and nothing else."""
+        expected = self.nodes.setdefault(node, Durable()).records()
+        for position in range(max(len(expected), len(records))):
+            wanted = expected[position] if position < len(expected) else None
+            found = records[position] if position < len(records) else None
+            if wanted != found:
+                raise Violation(
+                    f"the journal of {node} gives back {found and record_in_words(found)} "
+                    f"where {wanted and record_in_words(wanted)} is durable"
+                )
+
+    def restarted(self, node: str, roles: Roles) -> None:
+        """See that the roles of a new life forget nothing that was durable."""
+        durable, acceptor = self.nodes.setdefault(node, Durable()), roles.acceptor
+        if acceptor.promised < durable.promised:
+            raise Violation(f"{node} forgot in a restart that it promised {durable.promised}")
+        if roles.proposer.candidacy.proposer.highest < durable.begun:
+            raise Violation(f"{node} forgot in a restart that it began {durable.begun}")
+        for slot, vote in durable.votes.items():
+            known = acceptor.votes.get(slot)
+            if slot >= acceptor.frontier and (known is None or known.ballot < vote.ballot):
+                raise Violation(
+                    f"{node} forgot in a restart its vote at {vote.ballot} in slot {slot}"
+                )
+        learner, length = roles.learner.learner, len(durable.learned)
+        if not learner.frontier == acceptor.frontier == length:
+            raise Violation(
+                f"{node} has learned {length} slots, and after a restart its learner says "
+                f"{learner.frontier} and its acceptor {acceptor.frontier}"
+            )

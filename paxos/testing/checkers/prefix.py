@@ -1,10 +1,10 @@
-"""Every applied log is a prefix of every other, and every state equal at equal position."""
+"""Every applied log is a prefix of every other."""
 
 from __future__ import annotations
 
 from attrs import define, field
 
-from paxos.protocol.acceptor import Acceptor
+from paxos.replicated.roles import Roles
 from paxos.replicated.state import Applied
 from paxos.replicated.values import LogValue
 from paxos.testing.checkers.base import Checker, Violation
@@ -30,8 +30,9 @@ class Prefix(Checker):
                 f"{node} applies {applied.value} in slot {position}, others {self.log[position]}"
             )
 
-    def restarted(self, node: str, acceptor: Acceptor, frontier: int) -> None:
+    def restarted(self, node: str, roles: Roles) -> None:
         """Begin again where the journal ends."""
+        frontier = roles.learner.learner.frontier
         if frontier > len(self.log):
             raise Violation(f"{node} restarts at slot {frontier}, which nobody has reached")
         self._positions[node] = frontier

@@ -155,4 +155,5 @@ def shrink(plan: Plan, run: Callable[[Plan], Outcome], most: int = 300) -> Plan:
 
 def kind_of(violation: str) -> str:
     """Return the words of a violation without its names and numbers: what kind it is."""
-    return " ".join(word for word in violation.split() if word.isalpha())
+    first_line = violation.partition("\n")[0]
+    return " ".join(word for word in first_line.split() if word.isalpha())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from paxos.replicated.values import CLIENT_PREFIX, Command, Failure, Result, Session
+from paxos.testing.linearizability import Handle
 
 if TYPE_CHECKING:
     from paxos.testing.simulation.simulation import Simulation
 
-KEYS = 3
+KEYS = ("k0", "k1", "k2")
 PATIENCE = (0.2, 1.0)
 """Seconds after which a client repeats its command, through another node."""
 
@@ -18,6 +21,36 @@ ATTEMPTS = 6
 
 THINKING = (0.0, 0.05)
 """Seconds between an answer and the next command."""
+
+
+@frozen
+class Operation:
+    """What a client asks: for its history, and as a command for the state machine."""
+
+    f: str
+    """``read``, ``write``, ``cas``, or ``command``, which is in no history."""
+    key: str
+    value: Any
+    command: bytes
+
+
+def read(key: str) -> Operation:
+    """Return the operation that reads a key."""
+    return Operation("read", key, None, f"r {key}".encode())
+
+
+def end(handle: Handle | None, f: str, result: Result | None) -> bool:
+    """Write down how an operation ended; tell whether that is known."""
+    if handle is None:
+        return result is not None
+    if result is None or isinstance(result, Failure):
+        handle.info()
+        return False
+    if f == "cas" and result == b"no":
+        handle.fail()
+    else:
+        handle.ok(result.decode() or None)
+    return True
 
 
 class Client:
@@ -35,8 +68,9 @@ class Client:
         self._random = simulation.world.random(f"client {index}")
         self._life = 0
         self._number = 0
-        self._operation: tuple[str, str, Any] | None = None
-        self._process = index
+        self._operation: Operation | None = None
+        self._handle: Handle | None = None
+        self._seen = dict.fromkeys(KEYS, "")
 
     def start(self) -> None:
         """Begin."""
@@ -48,31 +82,31 @@ class Client:
     def _begin(self) -> None:
         if not self._simulation.clients_work:
             return
-        self._operation, command = self._draw()
+        self._operation = operation = self._draw()
         self._number += 1
-        self._record("invoke", self._operation[2])
-        self._try(self._number, command, 1)
+        self._handle = self._simulation.record(f"{self._index}", operation)
+        self._try(self._number, 1)
 
-    def _draw(self) -> tuple[tuple[str, str, Any], bytes]:
-        """Draw an operation, and the command that carries it out."""
+    def _draw(self) -> Operation:
         random, simulation = self._random, self._simulation
         if simulation.commands is not None:
-            return ("command", "", None), simulation.commands(random)
-        key, dice = f"k{random.randrange(KEYS)}", random.random()
+            return Operation("command", "", None, simulation.commands(random))
+        key, dice = random.choice(KEYS), random.random()
+        if dice < 0.4:
+            return read(key)
         simulation.values += 1
         value = str(simulation.values)
-        if dice < 0.4:
-            return ("read", key, None), f"r {key}".encode()
-        if dice < 0.8:
-            return ("write", key, value), f"w {key} {value}".encode()
-        expected = str(max(0, simulation.values - random.randint(1, 6)))
-        return ("cas", key, [expected, value]), f"c {key} {expected} {value}".encode()
+        if dice < 0.7:
+            return Operation("write", key, value, f"w {key} {value}".encode())
+        expected = self._seen[key]
+        command = f"c {key} {expected} {value}".encode()
+        return Operation("cas", key, [expected or None, value], command)
 
-    def _try(self, number: int, command: bytes, attempt: int) -> None:
+    def _try(self, number: int, attempt: int) -> None:
         if number != self._number or self._operation is None:
             return
         if attempt > ATTEMPTS or (self._embedded and attempt > 1):
-            self._give_up()
+            self._end(None)
             return
         process = self._random.choice(list(self._simulation.processes.values()))
         life = self._life
@@ -83,46 +117,27 @@ class Client:
             self._world.after(0.0005, self._answered, life, number, result)
 
         if self._embedded:
-            process.submit_own(command, answered)
+            process.submit_own(self._operation.command, answered)
         else:
             name = f"{CLIENT_PREFIX}{self._index}-{self._life}"
-            process.submit(Command(Session(name, 0), number, command), answered)
+            command = Command(Session(name, 0), number, self._operation.command)
+            process.submit(command, answered)
         wait = self._random.uniform(*PATIENCE) * (ATTEMPTS if self._embedded else 1)
-        self._world.after(wait, self._try, number, command, attempt + 1)
+        self._world.after(wait, self._try, number, attempt + 1)
 
     def _answered(self, life: int, number: int, result: Result | None) -> None:
-        if life != self._life or number != self._number or self._operation is None:
-            return
-        f, _, value = self._operation
-        if f == "command" and result is not None:
-            self._record("ok", None)
-        elif result is None or isinstance(result, Failure):
-            self._give_up()
-            return
-        elif f == "read":
-            self._record("ok", result.decode() or None)
-        elif f == "cas" and result == b"no":
-            self._record("fail", value)
+        if life == self._life and number == self._number and self._operation is not None:
+            self._end(result)
+
+    def _end(self, result: Result | None) -> None:
+        """Note the outcome; None where it is unknown. Then go on."""
+        operation, self._operation = self._operation, None
+        assert operation is not None
+        if end(self._handle, operation.f, result):
+            self._simulation.answered()
+            if operation.f == "read" and isinstance(result, bytes):
+                self._seen[operation.key] = result.decode()
         else:
-            self._record("ok", value)
-        self._operation = None
-        self._simulation.answered()
+            self._life += 1
+            self._number = 0
         self._begin_after_thinking()
-
-    def _give_up(self) -> None:
-        assert self._operation is not None
-        self._record("info", self._operation[2])
-        self._operation = None
-        self._life += 1
-        self._number = 0
-        self._process += 1000
-        self._begin_after_thinking()
-
-    def _record(self, kind: str, value: Any) -> None:
-        assert self._operation is not None
-        f, key, _ = self._operation
-        if f == "command":
-            return
-        self._simulation.history.append(
-            {"process": self._process, "type": kind, "f": f, "key": key, "value": value}
-        )

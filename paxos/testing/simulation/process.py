@@ -65,6 +65,7 @@ class Process:
             return
         try:
             journal = self.disk.open()
+            records = list(journal.recover())
         except JournalCorrupt:
             self.counts["refused_corrupt_journal"] += 1
             return
@@ -84,12 +85,13 @@ class Process:
         self._number = 0
         machine = simulation.new_machine(self.name)
         self._world.note(f"{self.name} starts, life {self.life}")
+        simulation.recovered(self, records)
         self.roles = Roles.begin(
             self.session,
             simulation.quorums,
             simulation.timing,
             machine,
-            journal.recover(),
+            records,
             simulation.window,
         )
         simulation.restarted(self)
@@ -212,6 +214,7 @@ class Process:
             self._step()
             match effect:
                 case Send(targets, message):
+                    self._simulation.sent(self, message)
                     for target in targets:
                         self._send(target, message)
                 case Wake(earliest, latest):
@@ -254,4 +257,6 @@ class Process:
         else:
             values = self.disk.journal.read(supply.first, last, 1 << 18)
         for slot, value in values:
-            self._send(supply.target, Teach(slot, value, values[-1][0], learner.frontier))
+            teach = Teach(slot, value, values[-1][0], learner.frontier)
+            self._simulation.sent(self, teach)
+            self._send(supply.target, teach)

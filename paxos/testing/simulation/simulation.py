@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
 
 from attrs import frozen
 
@@ -20,12 +19,16 @@ from paxos.testing.checkers import (
     AtMostOnce,
     Checker,
     EqualState,
+    Honesty,
+    Linearizable,
     Memory,
     OneLeaderPerEpoch,
     Prefix,
     Violation,
 )
-from paxos.testing.simulation.clients import Client
+from paxos.testing.checkers.base import overriding
+from paxos.testing.linearizability import Handle
+from paxos.testing.simulation.clients import KEYS, Client, Operation, end, read
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
 from paxos.testing.simulation.plan import Plan, draw_plan
@@ -91,18 +94,21 @@ class Simulation:
         self.window = window
         self.duration = duration
         self.injected: Counter[str] = Counter()
-        self.history: list[dict[str, Any]] = []
         self.values = 0
         self.clients_work = True
         self.network = Network(self.world, self.names, self._deliver)
+        memory, self._prefix, self._linearizable = Memory(), Prefix(), Linearizable()
         self.checkers: tuple[Checker, ...] = (
             Agreement(self.quorums),
-            Memory(),
-            Prefix(),
+            memory,
+            Honesty(memory),
+            self._prefix,
             EqualState(),
             OneLeaderPerEpoch(),
             AtMostOnce(),
+            self._linearizable,
         )
+        self._hear_sent = [checker.sent for checker in overriding(self.checkers, "sent")]
         self._machine = machine
         self.commands = commands
         self._machines: dict[str, Watched] = {}
@@ -122,12 +128,11 @@ class Simulation:
         except Violation as error:
             violation = str(error)
             self.world.note(f"VIOLATION: {violation}")
-        prefix = next(c for c in self.checkers if isinstance(c, Prefix))
         return Outcome(
             seed=self.world.seed,
             events=self.world.events,
             answered=self._answered,
-            slots=len(prefix.log),
+            slots=len(self._prefix.log),
             faults=self.injected + self.network.injected,
             trace_sha256=self.world.trace_sha256,
             violation=violation,
@@ -144,7 +149,8 @@ class Simulation:
             client.start()
         self.world.run_until(self.duration)
         self._check_liveness()
-        self._check_history()
+        for checker in self.checkers:
+            checker.finished()
 
     def _check_liveness(self) -> None:
         """Heal a core that has a quorum, make all else permanent, and demand progress."""
@@ -154,30 +160,42 @@ class Simulation:
         self.clients_work = False
         self.world.note(f"core: {sorted(core)}")
         self.nemesis.heal_core(core, random)
-        done: set[str] = set()
-        for name in sorted(core):
-            session = Session(f"{CLIENT_PREFIX}core-{name}", 0)
-            data = b"w core 0" if self.commands is None else self.commands(random)
-            self._demand(name, Command(session, 1, data), done)
+        waiting = {name: self._demand(name, random) for name in sorted(core)}
         timeout = 4 * self.timing.suspicion
         limit = self.world.now + ELECTION_TIMEOUTS * timeout
-        while self.world.now < limit and done != core:
+        while self.world.now < limit and any(waiting.values()):
             self.world.run_until(self.world.now + 0.05)
-        if done != core:
+        if late := [name for name, demands in waiting.items() if demands]:
             raise Violation(
-                f"no progress at {', '.join(sorted(core - done))} within {ELECTION_TIMEOUTS} "
+                f"no progress at {', '.join(late)} within {ELECTION_TIMEOUTS} "
                 f"election timeouts of {timeout:g} s after {', '.join(sorted(core))} were healed"
             )
 
-    def _demand(self, name: str, command: Command, done: set[str]) -> None:
-        def answer(slot: int, result: Result | None) -> None:
-            done.add(name)
+    def _demand(self, name: str, random: Random) -> set[str]:
+        """Let a client read all there is through one node; what is returned empties itself."""
+        operations = [read(key) for key in KEYS]
+        if self.commands is not None:
+            operations = [Operation("command", "", None, self.commands(random))]
+        waiting: set[str] = set()
+        for operation in operations:
+            client = f"core-{name}-{operation.key}"
+            handle = self.record(client, operation)
+            waiting.add(client)
 
-        # after the turn in which a healed node starts
-        self.world.after(0.001, self.processes[name].submit, command, answer)
+            def answer(
+                slot: int,
+                result: Result | None,
+                client: str = client,
+                handle: Handle | None = handle,
+                operation: Operation = operation,
+            ) -> None:
+                waiting.discard(client)
+                end(handle, operation.f, result)
 
-    def _check_history(self) -> None:
-        """See that the clients' history is linearizable."""
+            command = Command(Session(CLIENT_PREFIX + client, 0), 1, operation.command)
+            # after the turn in which a healed node starts
+            self.world.after(0.001, self.processes[name].submit, command, answer)
+        return waiting
 
     def new_machine(self, name: str) -> Watched:
         """Return the state machine of a node's next life."""
@@ -190,10 +208,22 @@ class Simulation:
         """Count an operation that a client saw end."""
         self._answered += 1
 
+    def record(self, client: str, operation: Operation) -> Handle | None:
+        """Begin an operation in the clients' history, if it belongs there."""
+        if operation.f == "command":
+            return None
+        recorder = self._linearizable.recorder
+        return recorder.invoke(client, operation.f, operation.key, operation.value)
+
     def persisted(self, process: Process, records: Sequence[Record]) -> None:
         """Tell the checkers what is durable."""
         for checker in self.checkers:
             checker.persisted(process.name, records)
+
+    def sent(self, process: Process, message: Message) -> None:
+        """Tell the checkers what a node says."""
+        for hear in self._hear_sent:
+            hear(process.name, message)
 
     def applied(self, process: Process, applied: Applied) -> None:
         """Tell the checkers what took effect."""
@@ -208,11 +238,15 @@ class Simulation:
         for checker in self.checkers:
             checker.reached(process.name, position, digest)
 
-    def restarted(self, process: Process) -> None:
-        """Tell the checkers what a node remembers."""
-        roles = process.roles
+    def recovered(self, process: Process, records: Sequence[Record]) -> None:
+        """Tell the checkers what a node's journal gives back."""
         for checker in self.checkers:
-            checker.restarted(process.name, roles.acceptor, roles.learner.learner.frontier)
+            checker.recovered(process.name, records)
+
+    def restarted(self, process: Process) -> None:
+        """Tell the checkers what a node's roles remember."""
+        for checker in self.checkers:
+            checker.restarted(process.name, process.roles)
         self.reached(process)
 
     def crashed(self, process: Process) -> None:

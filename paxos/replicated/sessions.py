@@ -62,6 +62,16 @@ class Answered:
     """None where it was too long to keep."""
 
 
+@frozen
+class SessionsSnapshot:
+    """`Sessions` as they were at one position."""
+
+    nodes: tuple[tuple[str, int, int, tuple[int, ...]], ...]
+    """Name and `AppliedNumbers` of each; the numbers above ``low`` ascend."""
+    clients: tuple[tuple[str, Answered], ...]
+    """The one longest silent first."""
+
+
 @define
 class Sessions:
     """What every session has had applied."""
@@ -97,3 +107,19 @@ class Sessions:
         """Return what became of a client's repeated command, if that is still known."""
         last = self.clients.get(command.session.node)
         return last if last is not None and last.number == command.number else None
+
+    def snapshot(self) -> SessionsSnapshot:
+        """Return a copy that no later command changes."""
+        nodes = sorted(self.nodes.items())
+        return SessionsSnapshot(
+            tuple((name, a.boot, a.low, tuple(sorted(a.above))) for name, a in nodes),
+            tuple(self.clients.items()),
+        )
+
+    @classmethod
+    def restored(cls, snapshot: SessionsSnapshot) -> Sessions:
+        """Return the sessions of which this is a snapshot."""
+        nodes = {
+            name: AppliedNumbers(boot, low, set(above)) for name, boot, low, above in snapshot.nodes
+        }
+        return cls(nodes, OrderedDict(snapshot.clients))

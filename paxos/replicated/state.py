@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 from attrs import define, field, frozen
 
 from paxos.protocol.effects import Effect
 from paxos.replicated.sessions import Sessions
+from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.values import (
     CLIENT_PREFIX,
     Batch,
@@ -25,7 +28,11 @@ MAX_ERROR = 4000
 
 
 class StateMachine(Protocol):
-    """What an application replicates: deterministic, on bytes."""
+    """What an application replicates: deterministic, on bytes.
+
+    A snapshot is taken now and then, in the same loop as everything else. Where that would take
+    too long, or twice the memory, the machine is better a `LargeStateMachine`.
+    """
 
     def apply(self, command: bytes) -> bytes:
         """Change the state and answer. An error raised here is the answer, on every node alike."""
@@ -37,6 +44,27 @@ class StateMachine(Protocol):
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the whole state by what `snapshot` returned, here or on another node."""
+        ...
+
+
+@runtime_checkable
+class LargeStateMachine(Protocol):
+    """A state machine whose state is too large for one piece of bytes, or for one moment.
+
+    It has these two methods beside `apply`; ``snapshot`` and ``restore`` are then not called.
+    """
+
+    def snapshot_parts(self) -> Iterator[bytes]:
+        """Return the whole state as it is now, in parts, to be produced one by one.
+
+        The call must be quick: take a copy-on-write view, or note what to keep. The parts are
+        asked for later and in another thread, while `apply` goes on; they must not show it. Parts
+        of some 100 KiB are best.
+        """
+        ...
+
+    def restore_parts(self, parts: Iterable[bytes]) -> None:
+        """Replace the whole state; the parts, joined, are those of a snapshot, cut anyhow."""
         ...
 
 
@@ -61,17 +89,24 @@ class ReplicatedState:
     leadership: Leadership | None = None
     """The last leadership that was chosen, whether or not its leader lives."""
     sessions: Sessions = field(factory=Sessions)
+    position: int = 0
+    """The first slot that has not taken effect."""
+    checksum: int = 0
+    """Of all commands that took effect and of their results, in order: nodes that differ here at
+    one position have diverged, by a machine that is not deterministic or by a fault of theirs."""
 
     def apply(self, slot: int, value: LogValue, mine: Session) -> Applied:
         """Let one slot take effect; ``mine`` is the session whose results are wanted."""
         fresh: list[Command] = []
         results: list[tuple[CommandId, int, Result | None]] = []
+        said: list[bytes] = []
         match value:
             case Batch(commands=commands):
                 for command in commands:
                     if self.sessions.first_time(command):
                         fresh.append(command)
                         result = self._apply(command.data)
+                        said += (command.data, _bytes_of(result))
                         self.sessions.keep(command, slot, result)
                         if command.session == mine:
                             results.append((command.id, slot, result))
@@ -79,7 +114,39 @@ class ReplicatedState:
                         results.append(self._client_result(command))
             case Leadership():
                 self._lead(value)
+                said.append(str(value).encode())
+        self.checksum = zlib.crc32(b"".join(said), self.checksum)
+        self.position = slot + 1
         return Applied(slot, value, tuple(fresh), tuple(results))
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state at its position; what is applied later does not change it."""
+        machine = self.machine
+        if isinstance(machine, LargeStateMachine):
+            parts: Iterable[bytes] = machine.snapshot_parts()
+        else:
+            whole: object = machine.snapshot()
+            if not isinstance(whole, bytes):
+                raise TypeError(f"snapshot() returned {type(whole).__name__}, not bytes")
+            parts = (whole,)
+        return Snapshot(
+            position=self.position,
+            checksum=self.checksum,
+            leadership=self.leadership,
+            sessions=self.sessions.snapshot(),
+            machine=parts,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Replace the whole state by that of a snapshot."""
+        if isinstance(self.machine, LargeStateMachine):
+            self.machine.restore_parts(snapshot.machine)
+        else:
+            self.machine.restore(b"".join(snapshot.machine))
+        self.position = snapshot.position
+        self.checksum = snapshot.checksum
+        self.leadership = snapshot.leadership
+        self.sessions = Sessions.restored(snapshot.sessions)
 
     def _client_result(self, command: Command) -> tuple[CommandId, int, Result | None]:
         answered = self.sessions.answered(command)
@@ -101,3 +168,7 @@ class ReplicatedState:
         if isinstance(answer, bytes):
             return answer
         return Failure(f"TypeError: apply() returned {type(answer).__name__}, not bytes")
+
+
+def _bytes_of(result: Result) -> bytes:
+    return result if isinstance(result, bytes) else result.error.encode()

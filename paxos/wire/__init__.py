@@ -7,9 +7,9 @@ From the outside in::
     message    [kind, field, ...]; [4, [7, "node1"], 12] is Accepted at ballot 7.node1, slot 12
 
 `Wire` does it all for one node; the modules do one thing each: `codec` (messages), `values` (what
-slots decide, in journals too), `cbor` (the strict subset), `sealing` and `replay` (authenticity),
-`parts` and `fragments` (messages longer than a datagram). What is wrong in any way is dropped and
-counted, never repaired and never guessed.
+slots decide, in journals too), `snapshots` (what a log came to, likewise), `cbor` (the strict
+subset), `sealing` and `replay` (authenticity), `parts` and `fragments` (messages longer than a
+datagram). What is wrong in any way is dropped and counted, never repaired and never guessed.
 """
 
 from paxos.wire.cbor import Malformed
@@ -17,11 +17,13 @@ from paxos.wire.codec import decode, encode
 from paxos.wire.link import Incoming, Wire
 from paxos.wire.parts import MAX_MESSAGE_BYTES
 from paxos.wire.sealing import KEY_BYTES, Reason, Rejection, Sealer
+from paxos.wire.snapshots import PIECE_BYTES, read_snapshot, write_snapshot
 from paxos.wire.values import decode_value, encode_value
 
 __all__ = [
     "KEY_BYTES",
     "MAX_MESSAGE_BYTES",
+    "PIECE_BYTES",
     "Incoming",
     "Malformed",
     "Reason",
@@ -32,4 +34,6 @@ __all__ = [
     "decode_value",
     "encode",
     "encode_value",
+    "read_snapshot",
+    "write_snapshot",
 ]

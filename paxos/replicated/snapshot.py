@@ -1,0 +1,29 @@
+"""The whole replicated state at one position, apart from the log that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from paxos.replicated.sessions import SessionsSnapshot
+from paxos.replicated.values import Leadership
+
+
+@frozen
+class Snapshot:
+    """What every slot below ``position`` came to.
+
+    `ReplicatedState.snapshot` makes it and `ReplicatedState.restore` takes it; each part of the
+    replicated state has a field here, and ``paxos.wire.snapshots`` a line that encodes it.
+    """
+
+    position: int
+    """The first slot that is not in it."""
+    checksum: int
+    """`ReplicatedState.checksum` at that position."""
+    leadership: Leadership | None
+    """The last that was chosen."""
+    sessions: SessionsSnapshot
+    machine: Iterable[bytes]
+    """The state machine's own bytes, in parts of any size; perhaps to be read only once."""

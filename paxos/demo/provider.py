@@ -21,7 +21,7 @@ import flask
 import waitress
 
 from paxos.demo.ledger import Ledger, Outcome, Request
-from paxos.demo.lifeline import end_with_parent
+from paxos.node.lifeline import end_with_parent
 
 MAX_BODY: Final = 4096
 """The largest request body, in bytes."""

@@ -22,8 +22,8 @@ import trio
 
 import paxos
 from paxos.demo.intents import Answer, Intents, Verdict, done, intend, lead, read_answer
-from paxos.demo.lifeline import end_with_parent
 from paxos.demo.subscriptions import Subscription, Subscriptions
+from paxos.node.lifeline import end_with_parent
 
 PARALLEL: Final = 4
 """How many charges are under way at once."""

@@ -24,6 +24,7 @@ A failing seed is shrunk to the faults that matter, and told as a story.
 `simulation.run_campaign`   many runs on several processes, as ``paxos simulate`` does
 `checkers`                  the invariants, each usable alone
 `strategies`                hypothesis strategies for commands, values, faults and plans
+`LocalCluster`              real processes, killed, paused, cut off and given bad disks
 `Stage`                     a few nodes led step by step, and the transcript of what they say
 `RoleCluster`               nothing but the three roles, messages in any order
 `Network`                   a network in memory for real nodes under `trio.testing.MockClock`
@@ -31,15 +32,18 @@ A failing seed is shrunk to the faults that matter, and told as a story.
 """
 
 from paxos.testing.checkers import Violation
+from paxos.testing.faults import Faults
 from paxos.testing.invariants import Invariants
 from paxos.testing.machines import check_machine
-from paxos.testing.network import Faults, MemoryTransport, Network
+from paxos.testing.network import MemoryTransport, Network
+from paxos.testing.processes import LocalCluster
 from paxos.testing.roles import RoleCluster
 from paxos.testing.stage import Stage
 
 __all__ = [
     "Faults",
     "Invariants",
+    "LocalCluster",
     "MemoryTransport",
     "Network",
     "RoleCluster",

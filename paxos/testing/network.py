@@ -14,8 +14,9 @@ from random import Random
 from typing import Final, NamedTuple, NoReturn
 
 import trio
-from attrs import define, frozen
+from attrs import define
 
+from paxos.testing.faults import Faults
 from paxos.transport.base import MAX_DATAGRAM, MAX_DRAIN, Address
 
 MAX_IN_FLIGHT: Final = 65_536
@@ -23,21 +24,6 @@ MAX_IN_FLIGHT: Final = 65_536
 
 MAX_INBOX: Final = 4_096
 """The most datagrams that wait for one receiver; more are lost, as from a full socket buffer."""
-
-
-@frozen(kw_only=True)
-class Faults:
-    """How one link treats each datagram, independently of all others.
-
-    Unequal delays are what reorders datagrams: with equal ``shortest`` and ``longest`` (seconds)
-    they arrive in the order in which they were sent. ``loss`` and ``duplication`` are
-    probabilities.
-    """
-
-    shortest: float = 0.001
-    longest: float = 0.001
-    loss: float = 0.0
-    duplication: float = 0.0
 
 
 class _Flight(NamedTuple):
@@ -119,21 +105,17 @@ class Network:
     def _send(self, source: Address, target: Address, datagram: bytes) -> str:
         """Put a datagram on its way; return under which name its sender counts it."""
         link = self._link(source, target)
-        faults, random = link.faults, link.random
-        # All is drawn for every datagram, so that what one suffers changes nothing for the next.
-        lost = random.random() < faults.loss
-        copies = 2 if random.random() < faults.duplication else 1
-        delays = [random.uniform(faults.shortest, faults.longest) for _ in range(2)]
+        copies = link.faults.copies(link.random, datagram)
         if link.is_cut:
             return "cut"
-        if lost:
+        if not copies:
             return "lost"
-        if len(self._flights) + copies > MAX_IN_FLIGHT:
+        if len(self._flights) + len(copies) > MAX_IN_FLIGHT:
             return "network_full"
         now = trio.current_time()
-        for delay in delays[:copies]:
+        for delay, copy in copies:
             link.flights += 1
-            flight = _Flight(now + delay, source, target, link.flights, datagram)
+            flight = _Flight(now + delay, source, target, link.flights, copy)
             heappush(self._flights, flight)
             if self._flights[0] is flight:
                 self._wake.set()

@@ -62,7 +62,7 @@ def test_an_interrupted_story_leaves_nothing_behind(
 
 def test_a_child_ends_when_its_parent_is_gone() -> None:
     code = (
-        "from paxos.demo.lifeline import end_with_parent; import threading\n"
+        "from paxos.node.lifeline import end_with_parent; import threading\n"
         "end_with_parent(); threading.Event().wait(60); raise SystemExit(1)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:

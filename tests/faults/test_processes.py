@@ -7,13 +7,9 @@ the command's place in the log, and a client hears of any command that was lost,
 from __future__ import annotations
 
 import random
-import resource
-import signal
-import sqlite3
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,62 +17,14 @@ import trio
 from attrs import define, field
 
 import paxos
-from paxos.replicated.sessions import Sessions
-from paxos.replicated.values import Batch
-from paxos.wire import decode_value
+from paxos.testing.processes import LocalCluster, Log, syncs_can_fail
+
+COUNTER = "paxos.cli.serve:Counter"
 
 LIMIT = 60.0
 """Seconds within which a cluster that is left alone must answer; it takes one or two."""
 
 CLIENTS = 4
-
-
-@define
-class Processes:
-    """A ``paxos serve`` for each member; the ones that are alive."""
-
-    cluster: paxos.Cluster
-    where: Path
-    running: dict[str, subprocess.Popen[bytes]] = field(factory=dict)
-
-    def journal(self, name: str) -> Path:
-        return self.where / f"{name}.db"
-
-    def start(self, name: str) -> None:
-        file = self.where / "cluster.toml"
-        with (self.where / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "paxos.cli", "serve", "--cluster", file),
-                    *("--node", name, "--data", self.journal(name)),
-                ],
-                stderr=log,
-            )
-
-    def kill(self, name: str) -> None:
-        process = self.running.pop(name)
-        process.kill()
-        process.wait()
-
-    def stop(self) -> list[int]:
-        """Ask all to stop; return their exit codes."""
-        for process in self.running.values():
-            process.terminate()
-        return [process.wait(timeout=LIMIT) for process in self.running.values()]
-
-
-@contextmanager
-def serving(nodes: int, where: Path) -> Iterator[Processes]:
-    cluster = paxos.Cluster.local(nodes)
-    cluster.save(where / "cluster.toml")
-    processes = Processes(cluster, where)
-    try:
-        for name in cluster.names:
-            processes.start(name)
-        yield processes
-    finally:
-        for name in list(processes.running):
-            processes.kill(name)
 
 
 @define
@@ -109,132 +57,131 @@ class Clients:
                 await trio.sleep(0.01)
 
 
-async def harm(processes: Processes, seconds: float, rng: random.Random) -> None:
+async def harm(cluster: LocalCluster, seconds: float, rng: random.Random) -> None:
     """Kill or pause somebody, again and again; all are running at the end."""
     with trio.move_on_after(seconds):
         while True:
-            name = rng.choice(processes.cluster.names)
+            name = rng.choice(cluster.names)
             pause = rng.uniform(0.05, 0.5)
-            if rng.random() < 0.5:
-                process = processes.running[name]
-                process.send_signal(signal.SIGSTOP)
-                with trio.CancelScope(shield=True):
+            with trio.CancelScope(shield=True):
+                if rng.random() < 0.5:
+                    cluster.pause(name)
                     await trio.sleep(pause)
-                process.send_signal(signal.SIGCONT)
-            else:
-                processes.kill(name)
-                with trio.CancelScope(shield=True):
+                    cluster.resume(name)
+                else:
+                    await cluster.kill(name)
                     await trio.sleep(pause)
-                processes.start(name)
+                    await cluster.start(name)
             await trio.sleep(pause)
 
 
-async def all_serve(cluster: paxos.Cluster) -> None:
-    """Wait until every member answers."""
+async def restart_all(cluster: LocalCluster) -> None:
+    for name in cluster.names:
+        await cluster.kill(name)
+    for name in cluster.names:
+        await cluster.start(name)
+
+
+async def all_serve(cluster: LocalCluster) -> None:
     with trio.fail_after(LIMIT):
-        async with paxos.open_client(cluster) as client:
-            while None in (await client.status()).values():
-                continue
+        await cluster.all_answer()
 
 
-def kill_all(processes: Processes) -> None:
-    for name in processes.cluster.names:
-        processes.kill(name)
-    for name in processes.cluster.names:
-        processes.start(name)
-
-
-def read_log(journal: Path) -> list[bytes]:
-    """Return the encoded values of the learned slots, as the journal's tables have them."""
-    with closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True)) as db:
-        rows = db.execute(
-            "SELECT slot, coalesce((SELECT value FROM chosen WHERE chosen.slot = log.slot),"
-            " (SELECT value FROM votes WHERE votes.slot = log.slot)) FROM log ORDER BY slot"
-        ).fetchall()
-    assert [slot for slot, _ in rows] == list(range(len(rows)))
-    return [value for _, value in rows]
-
-
-def compare(logs: list[list[bytes]], answers: dict[bytes, tuple[int, bytes]]) -> None:
-    longest = max(logs, key=len)
-    assert all(log == longest[: len(log)] for log in logs)
-
-    epochs: list[int] = []
-    places: dict[bytes, tuple[int, bytes]] = {}
-    sessions = Sessions()
-    for slot, value in enumerate(map(decode_value, longest)):
-        if isinstance(value, paxos.Leadership):
-            epochs.append(value.epoch)
-        for command in value.commands if isinstance(value, Batch) else ():
-            if sessions.first_time(command):
-                sessions.keep(command, slot, b"")
-                assert command.data not in places, "applied twice"
-                places[command.data] = (slot, str(len(places) + 1).encode())
-    assert epochs == list(range(1, len(epochs) + 1))
+def compare(log: Log, answers: dict[bytes, tuple[int, bytes]]) -> None:
+    """Find each acknowledged command in the log, at the place of which the client was told."""
+    places = {
+        command: (slot, str(count).encode()) for count, (slot, command) in enumerate(log.applied, 1)
+    }
+    assert len(places) == len(log.applied), "a command was applied twice"
     assert {command: places.get(command) for command in answers} == answers
 
 
-async def run_and_compare(where: Path, nodes: int, seconds: float, seed: int) -> None:
-    with serving(nodes, where) as processes:
-        clients = Clients(processes.cluster)
+async def run_and_compare(nodes: int, seconds: float, seed: int) -> None:
+    async with LocalCluster(nodes, machine=COUNTER) as cluster:
+        clients = Clients(cluster.config)
         async with trio.open_nursery() as nursery:
             for number in range(CLIENTS):
                 nursery.start_soon(clients.run, f"client {number}")
             await clients.hear_more()
-            await harm(processes, seconds, random.Random(seed))
+            await harm(cluster, seconds, random.Random(seed))
             await clients.hear_more()
-            kill_all(processes)
+            await restart_all(cluster)
             await clients.hear_more()
-            await all_serve(processes.cluster)  # who has only begun to start cannot end well
+            await all_serve(cluster)  # who has only begun to start cannot end well
             nursery.cancel_scope.cancel()
-        assert processes.stop() == [0] * nodes
-        logs = [read_log(processes.journal(name)) for name in processes.cluster.names]
-    compare(logs, clients.answers)
-    for name in processes.cluster.names:
-        assert "Traceback" not in (where / f"{name}.log").read_text()
+        assert [await cluster.stop(name) for name in cluster.names] == [0] * nodes
+        compare(cluster.compare_logs(), clients.answers)
+        for name in cluster.names:
+            assert "Traceback" not in cluster.said(name)
 
 
-async def test_nothing_is_lost_or_doubled_when_nodes_are_killed_and_paused(tmp_path: Path) -> None:
-    await run_and_compare(tmp_path, nodes=3, seconds=1.5, seed=1)
+async def test_nothing_is_lost_or_doubled_when_nodes_are_killed_and_paused() -> None:
+    await run_and_compare(nodes=3, seconds=1.5, seed=1)
 
 
-async def test_nodes_stopped_in_order_leave_no_client_in_doubt(tmp_path: Path) -> None:
-    with serving(3, tmp_path) as processes:
-        clients = Clients(processes.cluster)
+async def test_nodes_stopped_in_order_leave_no_client_in_doubt() -> None:
+    async with LocalCluster(machine=COUNTER) as cluster:
+        clients = Clients(cluster.config)
         async with trio.open_nursery() as nursery:
             for number in range(CLIENTS):
                 nursery.start_soon(clients.run, f"client {number}")
-            for name in processes.cluster.names:
-                await all_serve(processes.cluster)
+            for name in cluster.names:
+                await all_serve(cluster)
                 await clients.hear_more()
-                stopped = processes.running.pop(name)
-                stopped.terminate()
-                assert await trio.to_thread.run_sync(stopped.wait) == 0
-                processes.start(name)
+                assert await cluster.stop(name) == 0
+                await cluster.start(name)
             nursery.cancel_scope.cancel()
     assert clients.unknown == []
 
 
-async def test_a_full_disk_ends_voting_and_is_reported(tmp_path: Path) -> None:
-    with serving(1, tmp_path) as processes:
-        await all_serve(processes.cluster)
-        [process] = processes.running.values()
-        # a limit on the size of its files, which meets the journal first, stands for a full disk
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
-        async with paxos.open_client(processes.cluster) as client:
-            status = None
-            with trio.fail_after(LIMIT):
-                while status is None or status.voting:
-                    with suppress(paxos.OutcomeUnknown):
-                        await client.propose(bytes(30_000), timeout=0.3)
-                    status = (await client.status())["node1"]
-        assert "votes no more" in status.why
-        assert processes.stop() == [0]
-    assert "Error: journal" in (tmp_path / "node1.log").read_text()
+async def end_of_voting(cluster: LocalCluster) -> str:
+    """Propose until a cluster of one votes no more; return why."""
+    async with cluster.client() as client:
+        with trio.fail_after(LIMIT):
+            while True:
+                with suppress(paxos.OutcomeUnknown):
+                    await client.propose(bytes(30_000), timeout=0.3)
+                status = (await client.status())["node1"]
+                if status is not None and not status.voting:
+                    return status.why
+
+
+@pytest.mark.parametrize("harm_disk", [LocalCluster.fill_disk, LocalCluster.fail_syncs])
+async def test_a_full_or_failing_disk_ends_voting_and_is_reported(
+    harm_disk: Callable[[LocalCluster, str], None],
+) -> None:
+    failing = harm_disk is LocalCluster.fail_syncs
+    if failing and not syncs_can_fail():
+        pytest.skip("there is no C compiler")
+    async with LocalCluster(1, machine=COUNTER, failing_syncs=failing) as cluster:
+        await all_serve(cluster)
+        harm_disk(cluster, "node1")
+        assert "votes no more" in await end_of_voting(cluster)
+        assert await cluster.stop("node1") == 0
+        assert "Error: journal" in cluster.said("node1")
+
+
+@contextmanager
+def small_device(where: Path) -> Iterator[None]:
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "paxos-test", str(where)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system may not be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+async def test_a_full_device_ends_voting_and_is_reported(tmp_path: Path) -> None:
+    with small_device(tmp_path):
+        async with LocalCluster(1, machine=COUNTER, folder=tmp_path) as cluster:
+            await all_serve(cluster)
+            assert "disk is full" in await end_of_voting(cluster)
+            assert await cluster.stop("node1") == 0
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("nodes", [1, 3, 4, 5])
 @pytest.mark.parametrize("seed", range(5))
-async def test_long_harm_loses_and_doubles_nothing(tmp_path: Path, nodes: int, seed: int) -> None:
-    await run_and_compare(tmp_path, nodes, seconds=20, seed=seed)
+async def test_long_harm_loses_and_doubles_nothing(nodes: int, seed: int) -> None:
+    await run_and_compare(nodes, seconds=20, seed=seed)

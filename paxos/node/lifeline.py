@@ -1,4 +1,4 @@
-"""A child process must not outlive the story, however the story ends."""
+"""A child process must not outlive the process that started it, however that one ends."""
 
 from __future__ import annotations
 

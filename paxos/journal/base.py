@@ -34,6 +34,13 @@ class Journal(Protocol):
         """The first slot that is not learned."""
 
     @property
+    def doubt(self) -> str:
+        """Why the journal may have forgotten something; empty when it has not.
+
+        A node with a doubtful journal must not vote, nor begin a ballot: it learns.
+        """
+
+    @property
     def inline(self) -> bool:
         """True where a write costs nothing, so that no thread is needed for it."""
 

@@ -21,6 +21,7 @@ class _Memory:
     promised: Ballot = Ballot.ZERO
     votes: dict[int, Voted] = Factory(dict)
     chosen: list[Value] = Factory(list)
+    doubt: str = ""
 
 
 def _length(value: Value) -> int:
@@ -58,6 +59,18 @@ class MemoryJournal:
     def fail(self, reason: str) -> None:
         """Let every write from now on raise `JournalError` with this reason."""
         self._failure = reason
+
+    def forget(self, doubt: str) -> None:
+        """Lose everything but the doubt, as where a file is gone and its witness is not."""
+        self.fail("the journal is gone")
+        memory = self._memory
+        memory.begun = memory.promised = Ballot.ZERO
+        memory.votes, memory.chosen, memory.doubt = {}, [], doubt
+
+    @property
+    def doubt(self) -> str:
+        """See `Journal.doubt`."""
+        return self._memory.doubt
 
     @property
     def frontier(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from paxos.journal.tables import (
     sync_directory,
     update_about,
 )
+from paxos.journal.witness import Mark, Witness, doubt
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
 from paxos.protocol.values import Value
@@ -40,7 +42,7 @@ _LOG = """
 _VOTES = """
     SELECT slot, number, node, note, value, crc FROM votes WHERE slot >= ? ORDER BY slot LIMIT ?
 """
-_OPEN_BALLOTS = "SELECT slot, number, node FROM votes WHERE slot >= ?"
+_OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
 _PAGE_BYTES = 1 << 20
 _PAGE_VOTES = 64
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -55,7 +57,7 @@ class SqliteJournal:
     nobody else may open and close the file by hand: that would drop SQLite's locks on it.
 
     Args:
-        path: The file; SQLite keeps two more beside it, and the lock is a fourth.
+        path: The file; SQLite keeps two more beside it, and lock and witness are two others.
         cluster: The name of the cluster, which the file must bear, too.
         node: The name of the node, likewise.
         encode: Returns the bytes of a value.
@@ -68,6 +70,8 @@ class SqliteJournal:
     """
 
     inline = False
+    doubt: str
+    """Why this journal may have forgotten something; empty when it has not. It must not vote."""
 
     def __init__(
         self,
@@ -87,6 +91,8 @@ class SqliteJournal:
             self._check_place()
             self._lock = JournalLock(self.path)
             opened.callback(self._lock.close)
+            self._witness = Witness(self.path)
+            opened.callback(self._witness.close)
             create_file(self.path)
             self._writer = connect(self.path, "rw")
             opened.callback(self._writer.close)
@@ -113,24 +119,52 @@ class SqliteJournal:
         empty_log(db, self.path)
         db.execute("BEGIN IMMEDIATE")
         if new:
-            about = {"cluster": cluster, "node": node, "format": FORMAT, "boot": 0}
-            nothing = {"begun": str(Ballot.ZERO), "promised": str(Ballot.ZERO), "frontier": 0}
-            create_tables(db, about | nothing)
+            create_tables(db, _first_facts(cluster, node))
         facts = read_about(db, self.path, cluster, node)
         try:
             self.boot = int(str(facts["boot"])) + 1
             self.frontier = int(str(facts["frontier"]))
             self._begun = _parse_ballot(str(facts["begun"]))
             self._promised = _parse_ballot(str(facts["promised"]))
+            self._mark, open_crc = _parse_mark(str(facts["identity"]), str(facts["writes"]))
+            self.doubt = str(facts["doubt"])
         except (KeyError, ValueError) as error:
             raise JournalCorrupt(f"journal {self.path} is damaged: about has no {error}") from None
-        ballots = db.execute(
-            "SELECT slot, number, node FROM votes WHERE slot >= ?", (self.frontier,)
-        )
-        self._open_votes = {slot: Ballot(number, voter) for slot, number, voter in ballots}
+        self._read_open_votes(open_crc)
+        if not self.doubt:
+            self.doubt = doubt(None if new else self._mark, self._witness)
+            if self.doubt:  # durably: the witness is told the journal's new mark below
+                update_about(db, "doubt", self.doubt)
         update_about(db, "boot", self.boot)
+        self._count_write((self.boot,))
         db.execute("COMMIT")
-        sync_directory(self.path.parent)  # the names of the file, of its log and of its lock
+        self._witness.note(self._mark)
+        self._witness.sync()
+        sync_directory(self.path.parent)  # the names of all these files
+
+    def _read_open_votes(self, expected: int) -> None:
+        """Read the ballots of the open votes; a row that is missing would be a forgotten vote."""
+        rows = self._writer.execute(_OPEN_VOTES, (self.frontier,)).fetchall()
+        self._open_votes = {row[0]: (Ballot(row[1], row[2]), row[3]) for row in rows}
+        self._open_crc = 0
+        for _, crc in self._open_votes.values():
+            self._open_crc ^= crc
+        if self._open_crc != expected:
+            raise JournalCorrupt(
+                f"journal {self.path} is damaged: a vote in a slot from {self.frontier} on "
+                "is missing or was changed"
+            )
+
+    def _count_write(self, crcs: tuple[int, ...]) -> None:
+        """Count a transaction, in the same transaction."""
+        self._mark = mark = self._mark.next(crcs)
+        text = f"{mark.writes} {mark.chain:08x} {self._open_crc:08x}"
+        update_about(self._writer, "writes", text)
+
+    @property
+    def mark(self) -> Mark:
+        """How far the journal is written."""
+        return self._mark
 
     def write(self, records: Sequence[Record]) -> None:
         """See `Journal.write`."""
@@ -138,13 +172,15 @@ class SqliteJournal:
             raise JournalError(self._failure)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            frontier = self._put(records)
+            frontier, crcs = self._put(records)
             begun = self._raise_about("begun", self._begun, highest_begun(records, self._begun))
             promised = self._raise_about(
                 "promised", self._promised, highest_promised(records, self._promised)
             )
+            self._count_write((*crcs, begun.number, promised.number, frontier))
             self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
+            self._witness.note(self._mark)
+        except (sqlite3.Error, OSError) as error:
             # The kernel may have thrown away what it could not write and call the next sync a
             # success. So there is no next one, and no rollback: only another life may write.
             self._failure = (
@@ -157,25 +193,33 @@ class SqliteJournal:
             raise
         self.frontier, self._begun, self._promised = frontier, begun, promised
 
-    def _put(self, records: Sequence[Record]) -> int:
-        """Store votes and learned values; return the new frontier."""
-        votes = [record for record in records if isinstance(record, Voted)]
+    def _put(self, records: Sequence[Record]) -> tuple[int, list[int]]:
+        """Store votes and learned values; return the new frontier, and the rows' checksums."""
+        # A vote in a learned slot is kept as a promise alone: nobody will ask for its value.
+        votes = [r for r in records if isinstance(r, Voted) and r.slot >= self.frontier]
         rows = [self._vote_row(vote) for vote in votes]
         self._writer.executemany("INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?, ?, ?)", rows)
-        open_votes = self._open_votes
-        open_votes.update({vote.slot: vote.ballot for vote in votes})
+        crcs = [row[-1] for row in rows]
+        for vote, crc in zip(votes, crcs, strict=True):
+            _, replaced = self._open_votes.get(vote.slot, (Ballot.ZERO, 0))
+            self._open_votes[vote.slot] = vote.ballot, crc
+            self._open_crc ^= replaced ^ crc
         frontier = self.frontier
         for record in records:
             if isinstance(record, Learned) and record.slot >= frontier:
                 assert record.slot == frontier, "the log has no gaps"
-                vote = open_votes.pop(record.slot, Ballot.ZERO)
-                if record.ballot is None or vote < record.ballot:  # else the vote has the value
+                ballot, crc = self._open_votes.pop(record.slot, (Ballot.ZERO, 0))
+                self._open_crc ^= crc
+                if record.ballot is None or ballot < record.ballot:  # else the vote has the value
                     row = self._chosen_row(record)
+                    crcs.append(row[-1])
                     self._writer.execute("INSERT INTO chosen VALUES (?, ?, ?, ?)", row)
+                    # One place for each slot's value: else the loss of one row would show another.
+                    self._writer.execute("DELETE FROM votes WHERE slot = ?", (record.slot,))
                 frontier += 1
         if frontier != self.frontier:
             update_about(self._writer, "frontier", frontier)
-        return frontier
+        return frontier, crcs
 
     def _raise_about(self, key: str, known: Ballot, highest: Ballot) -> Ballot:
         if highest > known:
@@ -272,7 +316,29 @@ class SqliteJournal:
         with self._reading:
             for db in (self._writer, self._reader) if failed else (self._reader, self._writer):
                 db.close()
+        self._witness.close()
         self._lock.close()
+
+
+def _first_facts(cluster: str, node: str) -> dict[str, object]:
+    return {
+        "cluster": cluster,
+        "node": node,
+        "format": FORMAT,
+        "identity": secrets.token_hex(16),
+        "boot": 0,
+        "begun": str(Ballot.ZERO),
+        "promised": str(Ballot.ZERO),
+        "frontier": 0,
+        "writes": "0 00000000 00000000",
+        "doubt": "",
+    }
+
+
+def _parse_mark(identity: str, writes: str) -> tuple[Mark, int]:
+    """Return the mark, and the checksum of the open votes."""
+    count, chain, open_crc = writes.split(" ")
+    return Mark(identity, int(count), int(chain, 16)), int(open_crc, 16)
 
 
 def _parse_ballot(text: str) -> Ballot:

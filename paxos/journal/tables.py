@@ -4,7 +4,8 @@
 table     one row for                                  columns
 ========= ============================================ =======================================
 `about`   each single fact: cluster, node, format,     ``key, value, crc``
-          boot, begun, promised, frontier
+          identity, boot, begun, promised, frontier,
+          writes, doubt
 `votes`   each slot in which this node voted           ``slot, number, node, note, value, crc``
 `chosen`  each learned slot whose vote does not hold   ``slot, note, value, crc``
           the chosen value
@@ -13,6 +14,8 @@ table     one row for                                  columns
 
 ``number`` and ``node`` are the vote's ballot, ``note`` is the value as people see it and ``value``
 the value as bytes. ``crc`` is the CRC-32 of the row's other fields and the name of its table.
+``writes`` is the count of transactions, a checksum over all of them, and the checksums of the votes
+in slots that are not learned, combined by exclusive or: so no such row can vanish unnoticed.
 """
 
 from __future__ import annotations

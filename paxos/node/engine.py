@@ -76,6 +76,7 @@ class Engine:
             machine,
             journal.recover(),
             cluster.window,
+            journal.doubt,
         )
         self._ask_send, self._ask_receive = trio.open_memory_channel[Supply](SUPPLY_BOUND)
         self.supplies_dropped = 0

@@ -162,10 +162,11 @@ class Node(Watcher):
     def status(self, number: int) -> Status:
         """Return what this node tells a client about itself."""
         proposer, learner = self._engine.roles.proposer, self._engine.roles.learner
-        candidacy, failure = proposer.candidacy, self._engine.roles.failure
+        candidacy, roles = proposer.candidacy, self._engine.roles
+        silenced = roles.failure or roles.doubt
         serving = isinstance(candidacy.state, Serving)
         role = "leader" if proposer.serving else "follower" if candidacy.why == "" else "candidate"
-        why = failure or candidacy.why
+        why = silenced or candidacy.why
         if not why and self.leader is None:
             why = "a new leader is catching up" if serving else "waiting for the log"
         return Status(
@@ -177,7 +178,7 @@ class Node(Watcher):
             ballot=max(candidacy.proposer.highest, self._engine.roles.acceptor.promised),
             frontier=learner.learner.frontier,
             target=learner.learner.target,
-            voting=not failure,
+            voting=not silenced,
             why=why[:1000],
         )
 

@@ -64,7 +64,9 @@ class Roles:
     proposer: LogProposer
     learner: LogLearner
     failure: str = ""
-    """Why this node votes no more: its journal has failed. Empty as long as it votes."""
+    """Why this node votes no more: its journal has failed. Empty as long as it can be written."""
+    doubt: str = ""
+    """Why this node must not vote: its journal has forgotten something. It learns, nevertheless."""
 
     @classmethod
     def begin(
@@ -75,6 +77,7 @@ class Roles:
         machine: StateMachine,
         records: Iterable[Record],
         window: int = 64,
+        doubt: str = "",
     ) -> Roles:
         """Return the roles as the journal's records restore them."""
         name = session.node
@@ -87,6 +90,9 @@ class Roles:
             roles.acceptor.recall(record)
             roles.proposer.recall(record)
             roles.learner.recall(record)
+        if doubt:
+            roles.doubt = doubt
+            roles.proposer.candidacy.disable(doubt)
         return roles
 
     def start(self) -> dict[Role, Turn]:
@@ -131,6 +137,6 @@ class Roles:
     def _accept(self, source: str, message: Message | None) -> Effects:
         if isinstance(message, Advanced):
             self.acceptor.advance(message.frontier)
-        elif message is not None and not self.failure:
+        elif message is not None and not self.failure and not self.doubt:
             return self.acceptor.handle(source, message)
         return ()

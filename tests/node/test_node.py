@@ -420,3 +420,24 @@ async def test_new_leader_fills_gaps_with_no_ops_that_change_nothing(
         await house.node("node1").propose(b"last")
     await house.agreed()
     assert all(isinstance(value, NoOp) or value for value in house.log("node1"))
+
+
+async def test_node_whose_journal_is_in_doubt_learns_and_does_not_vote(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house()
+    await house.start()
+    await propose_all(house, spread(house, 20))
+    await house.agreed()
+    await house.crash("node3")
+    house.journals["node3"].forget("the journal is gone: it had 7 writes")
+    await house.start("node3")
+    assert await house.node("node3").propose(b"through the others")
+    assert len(await house.agreed()) == 21
+    status = house.node("node3").status(0)
+    assert not status.voting
+    assert status.why == "the journal is gone: it had 7 writes"
+    await house.crash("node2")
+    with trio.move_on_after(TIMEOUTS) as waiting:
+        await house.node("node1").propose(b"would need the vote")
+    assert waiting.cancelled_caught

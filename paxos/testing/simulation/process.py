@@ -93,6 +93,7 @@ class Process:
             machine,
             records,
             simulation.window,
+            journal.doubt,
         )
         simulation.restarted(self)
         for role, turn in self.roles.start().items():

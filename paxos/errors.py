@@ -25,3 +25,19 @@ class CommandTooLarge(PaxosError):  # noqa: N818 - it says what the command is
 
 class NoAnswer(PaxosError):  # noqa: N818 - it says what came
     """No member answered; nothing was proposed."""
+
+
+class StaleEpoch(PaxosError):  # noqa: N818 - it says what the epoch is
+    """A guarded resource has seen a newer epoch: whoever acts under this one was deposed."""
+
+    def __init__(self, epoch: int, newest: int) -> None:
+        super().__init__(
+            f"epoch {epoch} is refused: epoch {newest} has been here. Stop acting: another leader "
+            "was elected"
+        )
+        self.epoch = epoch
+        self.newest = newest
+
+
+class GuardBusy(PaxosError):  # noqa: N818 - it says what the guard is
+    """Acts of an older epoch have not ended yet; nothing was done: try again shortly."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,9 +27,11 @@ BELOW = {
         "node",
         "testing",
         "demo",
+        "fencing",
         "",
     },
-    "demo": {"protocol", "replicated", "wire", "journal", "transport", "node", ""},
+    "demo": {"protocol", "replicated", "wire", "journal", "transport", "node", "fencing", ""},
+    "fencing": set(),
     "errors": set(),
     "": {"protocol", "replicated", "journal", "node"},
 }
@@ -81,3 +84,9 @@ def test_pure_layers_import_neither_clock_nor_randomness_nor_input_and_output(la
     for file in (ROOT / "paxos" / layer).rglob("*.py"):
         foreign = {name.partition(".")[0] for name in imported(file)} - {"paxos"}
         assert foreign <= PURE, f"{file} imports {foreign - PURE}"
+
+
+def test_fencing_needs_only_the_standard_library_for_a_resource_is_no_member() -> None:
+    for file in (ROOT / "paxos" / "fencing").rglob("*.py"):
+        foreign = {name.partition(".")[0] for name in imported(file)} - {"paxos", "_typeshed"}
+        assert foreign <= sys.stdlib_module_names, f"{file} imports {foreign}"

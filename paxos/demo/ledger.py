@@ -12,6 +12,8 @@ from typing import Final
 
 from attrs import frozen
 
+from paxos.fencing import SqlGuard, StaleEpoch
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS attempts (
     arrived REAL NOT NULL,         -- seconds since 1970
@@ -28,7 +30,6 @@ CREATE TABLE IF NOT EXISTS charges (
     epoch        INTEGER NOT NULL,
     at           REAL NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS fence (newest_epoch INTEGER NOT NULL) STRICT;
 """
 
 
@@ -89,9 +90,11 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._guard = SqlGuard("charges", paramstyle=sqlite3.paramstyle)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.executescript(_SCHEMA)
+        self._guard.create(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -110,13 +113,11 @@ class Ledger:
         return receipt
 
     def _judge(self, request: Request) -> Receipt:
-        (newest,) = self._db.execute("SELECT max(newest_epoch) FROM fence").fetchone()
-        if newest is not None and request.epoch < newest:
-            # the fence: whoever was deposed is refused, however late its request arrives
-            return Receipt(Outcome.FENCED, "", newest)
-        if newest != request.epoch:
-            self._db.execute("DELETE FROM fence")
-            self._db.execute("INSERT INTO fence VALUES (?)", (request.epoch,))
+        try:
+            self._guard.admit(self._db, request.epoch)
+        except StaleEpoch as error:
+            # whoever was deposed is refused, however late its request arrives
+            return Receipt(Outcome.FENCED, "", error.newest)
         known = self._db.execute(
             "SELECT charge, subscription, period, cents FROM charges WHERE key = ?", (request.key,)
         ).fetchone()
@@ -139,8 +140,7 @@ class Ledger:
     def newest_epoch(self) -> int:
         """Return the newest epoch that has been here, 0 before the first."""
         with self._lock:
-            newest = self._db.execute("SELECT max(newest_epoch) FROM fence").fetchone()[0]
-        return int(newest or 0)
+            return self._guard.newest(self._db)
 
     def charges(self) -> list[Charge]:
         """Return every charge, oldest first."""

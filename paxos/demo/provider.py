@@ -21,6 +21,7 @@ import flask
 import waitress
 
 from paxos.demo.ledger import Ledger, Outcome, Request
+from paxos.fencing import EPOCH_HEADER, read_epoch
 from paxos.node.lifeline import end_with_parent
 
 MAX_BODY: Final = 4096
@@ -37,7 +38,6 @@ STATUS: Final = {
 """The HTTP status for each outcome; 412 is "precondition failed": the epoch is not the newest."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
-_EPOCH: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def make_app(ledger: Ledger, latency: float = 0.0) -> flask.Flask:
@@ -70,14 +70,12 @@ def read_request(request: flask.Request) -> Request:
     key = request.headers.get("Idempotency-Key", "")
     if not _KEY.fullmatch(key):
         raise ValueError("the header Idempotency-Key must be 1 to 200 printable characters")
-    epoch = request.headers.get("Paxos-Epoch", "")
-    if not _EPOCH.fullmatch(epoch):
-        raise ValueError("the header Paxos-Epoch must be a positive whole number")
+    epoch = read_epoch(request.headers.get(EPOCH_HEADER, ""))
     match request.get_json(silent=True):
         case {"subscription": str(subscription), "period": str(period), "cents": int(cents)} if (
             type(cents) is int and 1 <= cents < 1_000_000_00
         ):
-            return Request(key, int(epoch), subscription, period, cents)
+            return Request(key, epoch, subscription, period, cents)
     raise ValueError("the body must be JSON with subscription, period and a positive cents")
 
 

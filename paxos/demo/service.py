@@ -23,6 +23,7 @@ import trio
 import paxos
 from paxos.demo.intents import Answer, Intents, Verdict, done, intend, lead, read_answer
 from paxos.demo.subscriptions import Subscription, Subscriptions
+from paxos.fencing import EPOCH_HEADER
 from paxos.node.lifeline import end_with_parent
 
 PARALLEL: Final = 4
@@ -117,7 +118,7 @@ class Term:
                     },
                     headers={
                         "Idempotency-Key": subscription.key,
-                        "Paxos-Epoch": str(self._epoch),
+                        EPOCH_HEADER: str(self._epoch),
                     },
                 )
             except httpx.TransportError:

@@ -12,6 +12,7 @@ from paxos.errors import (
     CommandTooLarge,
     ConfigError,
     NoAnswer,
+    NodeClosed,
     OutcomeUnknown,
     PaxosError,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Member",
     "NoAnswer",
     "Node",
+    "NodeClosed",
     "OutcomeUnknown",
     "PaxosError",
     "StateMachine",

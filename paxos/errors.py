@@ -41,3 +41,7 @@ class StaleEpoch(PaxosError):  # noqa: N818 - it says what the epoch is
 
 class GuardBusy(PaxosError):  # noqa: N818 - it says what the guard is
     """Acts of an older epoch have not ended yet; nothing was done: try again shortly."""
+
+
+class NodeClosed(PaxosError):  # noqa: N818 - it says what became of it
+    """The node left its block; whoever asked it may ask another."""

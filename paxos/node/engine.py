@@ -21,6 +21,7 @@ from paxos.protocol.events import Event
 from paxos.protocol.messages import Teach
 from paxos.protocol.quorums import Majority
 from paxos.protocol.values import Value
+from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import Role
 from paxos.replicated.state import Applied, StateMachine
@@ -44,6 +45,9 @@ class Watcher:
 
     def turned(self) -> None:
         """Hear that the proposer has dealt with what had arrived: the leader may have changed."""
+
+    def readable(self, number: int) -> None:
+        """Hear that this node's reads up to this number may look at the state now."""
 
     def failed(self, error: JournalError) -> None:
         """Hear that the journal has failed: this node votes no more."""
@@ -125,6 +129,8 @@ class Engine:
                     self._watcher.applied(effect)
                 case Wake(earliest, latest):
                     self._timers.set(role, earliest, latest)
+                case ReadsReady(number):
+                    self._watcher.readable(number)
                 case Supply():
                     try:
                         self._ask_send.send_nowait(effect)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import outcome
 import trio
 
-from paxos.errors import CommandFailed, CommandTooLarge, OutcomeUnknown
+from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, OutcomeUnknown
 from paxos.journal import Journal, JournalError, SqliteJournal
 from paxos.node.cluster import Cluster
 from paxos.node.desk import Desk
@@ -62,6 +62,7 @@ class Node(Watcher):
         self._waiting: dict[CommandId, trio.lowlevel.Task] = {}
         self._room = trio.lowlevel.ParkingLot()
         self._closed = False
+        self._readers: dict[int, trio.lowlevel.Task] = {}
         self._view = View(None)
         self._growth = Growth()
         self._engine = Engine(cluster, name, machine, journal, storage, post, self)
@@ -128,6 +129,47 @@ class Node(Watcher):
             )
         return slot, result
 
+    async def barrier(self, *, at_least: int | None = None) -> None:
+        """Wait until this node's own state machine may be read.
+
+        It then has everything that was answered anywhere, through any node, before this was
+        called: so what is read next, without another await, is linearizable. One round of the
+        leader serves all that wait, and writes nothing. It works on any node and waits for as
+        long as there is no leader; it can be cancelled.
+
+        With ``at_least`` it asks nobody and waits for less: until every slot below that
+        `position` is applied here. Whoever carries the position of one node to another never sees
+        the state go back.
+
+        Raises:
+            NodeClosed: The node was closed meanwhile.
+
+        """
+        if at_least is not None:
+            await trio.lowlevel.checkpoint()
+            while self.position < at_least and not self._closed:
+                await self._growth.wait()
+        elif not self._closed:
+            read = self._engine.roles.proposer.reading.begin()
+            self._post.deliver(self.name, read)
+            self._readers[read.number] = trio.lowlevel.current_task()
+
+            def abort(_: object) -> trio.lowlevel.Abort:
+                del self._readers[read.number]
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        if self._closed:
+            raise NodeClosed("the node was closed before its state could be read; ask another")
+
+    @property
+    def position(self) -> int:
+        """How far the log is applied here: every slot below, and none from there on.
+
+        After `propose` has returned on this node it is above the command's slot.
+        """
+        return self._engine.roles.learner.learner.frontier
+
     def leaderships(self) -> AsyncIterator[Leadership | None]:
         """Yield what `leader` is, and then every change of it, `None` included."""
         return Leaderships(self._view)
@@ -153,6 +195,7 @@ class Node(Watcher):
             "frontier": learner.frontier,
             "lag": learner.target - learner.frontier,
             "waiting": len(self._waiting),
+            "readers": len(self._readers),
             "proposals_dropped": self._engine.roles.proposer.dropped,
             "supplies_dropped": self._engine.supplies_dropped,
             "transactions": self._storage.statistics().transactions,
@@ -196,6 +239,12 @@ class Node(Watcher):
         self._growth.tell()
         if isinstance(applied.value, Leadership):
             self.turned()
+
+    def readable(self, number: int) -> None:
+        """Wake the tasks whose reads have come so far; they wait in the order of their numbers."""
+        readers = self._readers
+        while readers and (first := next(iter(readers))) <= number:
+            trio.lowlevel.reschedule(readers.pop(first), outcome.Value(None))
 
     def turned(self) -> None:
         """Note who leads by now."""
@@ -241,6 +290,9 @@ class Node(Watcher):
         for command in list(self._waiting):
             self._settle(command, CLOSED, None)
         self._room.unpark_all()
+        self._growth.tell()
+        if self._readers:
+            self.readable(max(self._readers))
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ section what it says                                         where
 3       gaps are filled with no-ops                          `Proposer.on_promise`
 3       a leader may be some commands ahead                  `Proposer.window`
 3       every server learns the log in order                 `Learner.on_teach`, `Deliver`
+--      reads that are no commands: not in the paper         `Confirmation`
 ======= ==================================================== ====================================
 
 Messages
@@ -43,6 +44,8 @@ phase    message           from -> to                meaning
 refusal  `Rejected`        acceptor -> proposer      I have promised a higher ballot
 learn    `Chosen`          learner -> learners       a quorum voted for it at this ballot
 learn    `Learn`, `Teach`  learner <-> learner       send me those slots; here is one
+read     `Confirm`         proposer -> acceptors     is there no ballot above mine?
+read     `Confirmed`       acceptor -> proposer      I have promised none
 ======== ================= ========================= ==================================
 
 Words
@@ -87,6 +90,8 @@ What always holds
 9. A learner delivers each slot once, in order, without gaps (every handler of `Learner`, by way of
    one function).
 10. Nothing is said before what it rests on is durable (the order of effects in every handler).
+11. When a round of `Confirmation` is complete, every slot that anybody had learned before it began
+    lies below its slot (`Acceptor.on_confirm`, and the reasons in ``confirmation``).
 
 At a prompt
 -----------
@@ -139,6 +144,7 @@ choice of its own.
 
 from paxos.protocol.acceptor import Acceptor
 from paxos.protocol.ballot import Ballot
+from paxos.protocol.confirmation import Confirmation
 from paxos.protocol.effects import (
     Deliver,
     Effect,
@@ -155,6 +161,8 @@ from paxos.protocol.messages import (
     Accept,
     Accepted,
     Chosen,
+    Confirm,
+    Confirmed,
     Learn,
     Message,
     PaxosMessage,
@@ -180,6 +188,9 @@ __all__ = [
     "BallotPrepared",
     "Begun",
     "Chosen",
+    "Confirm",
+    "Confirmation",
+    "Confirmed",
     "Deliver",
     "Effect",
     "Effects",

@@ -6,7 +6,17 @@ from attrs import define, field
 
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.effects import Effects, Persist, Send
-from paxos.protocol.messages import Accept, Accepted, Message, Prepare, Promise, Rejected, Vote
+from paxos.protocol.messages import (
+    Accept,
+    Accepted,
+    Confirm,
+    Confirmed,
+    Message,
+    Prepare,
+    Promise,
+    Rejected,
+    Vote,
+)
 from paxos.protocol.records import Learned, Promised, Record, Voted
 
 
@@ -32,12 +42,14 @@ class Acceptor:
     """How many slots from the frontier on it votes in; a node far behind must learn first."""
 
     def handle(self, source: str, message: Message) -> Effects:
-        """Answer a prepare or an accept; anything else is not for an acceptor."""
+        """Answer a prepare, an accept or a confirm; anything else is not for an acceptor."""
         match message:
             case Prepare():
                 return self.on_prepare(source, message)
             case Accept():
                 return self.on_accept(source, message)
+            case Confirm():
+                return self.on_confirm(source, message)
         return ()
 
     def on_prepare(self, source: str, prepare: Prepare) -> Effects:
@@ -75,6 +87,16 @@ class Acceptor:
         if vote is None or vote.ballot != accept.ballot:
             durable = self._remember(Voted(accept.slot, accept.ballot, accept.value))
         return (*durable, Send((source,), Accepted(accept.ballot, accept.slot)))
+
+    def on_confirm(self, source: str, confirm: Confirm) -> Effects:
+        """Tell a leader that no higher ballot is known here; it counts on this for reads.
+
+        Nothing is promised by that, so nothing is written: what counts is that every vote above
+        this ballot came, or will come, later than the question.
+        """
+        if confirm.ballot < self.promised:
+            return (self._rejection(source, confirm.ballot),)
+        return (Send((source,), Confirmed(confirm.ballot, confirm.number)),)
 
     def advance(self, frontier: int) -> None:
         """Let go of the votes below ``frontier``: this node's learner knows those slots.

@@ -12,6 +12,8 @@ phase    message           from -> to              meaning
 refusal  `Rejected`        acceptor -> proposer    I have promised a higher ballot
 learn    `Chosen`          learner -> learners     a quorum voted for it at this ballot
 learn    `Learn`, `Teach`  learner <-> learner     send me those slots; here is one
+read     `Confirm`         proposer -> acceptors   is there no ballot above mine?
+read     `Confirmed`       acceptor -> proposer    I have promised none
 ======== ================= ======================= ====================================
 
 One departure from the paper: ``Accepted`` and ``Chosen`` carry no value. A ballot proposes at most
@@ -87,7 +89,7 @@ class Accepted(Message):
 
 @frozen
 class Rejected(Message):
-    """A refusal of a prepare or accept at ``ballot``; an optimisation, never needed for safety."""
+    """A refusal of a message at ``ballot``; an optimisation, never needed for safety."""
 
     ballot: Ballot
     promised: Ballot
@@ -121,4 +123,23 @@ class Teach(Message):
     """The teacher's frontier, so that a laggard knows how far it still has to go."""
 
 
-PaxosMessage: TypeAlias = Prepare | Promise | Accept | Accepted | Rejected | Chosen | Learn | Teach
+@frozen
+class Confirm(Message):
+    """A leader asks whether its ballot is still the highest; see `confirmation`."""
+
+    ballot: Ballot
+    number: int
+    """The leader's number of this round, to be returned."""
+
+
+@frozen
+class Confirmed(Message):
+    """When asked, the acceptor had promised nothing above ``ballot``."""
+
+    ballot: Ballot
+    number: int
+
+
+PaxosMessage: TypeAlias = (
+    Prepare | Promise | Accept | Accepted | Rejected | Chosen | Learn | Teach | Confirm | Confirmed
+)

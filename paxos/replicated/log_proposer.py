@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from attrs import define, field
 
 from paxos.protocol.effects import Effect, Effects, Send
-from paxos.protocol.messages import Message
+from paxos.protocol.messages import Confirmed, Message
 from paxos.protocol.proposer import Leading
 from paxos.protocol.records import Record
 from paxos.replicated.candidacy import Candidacy, Following, Serving
-from paxos.replicated.messages import Advanced, Polled, Propose
+from paxos.replicated.messages import Advanced, Polled, Propose, Read, Readable
+from paxos.replicated.reading import Reading
 from paxos.replicated.values import (
     MAX_BATCH_BYTES,
     MAX_BATCH_COMMANDS,
@@ -65,6 +66,7 @@ class LogProposer:
     """
 
     candidacy: Candidacy
+    reading: Reading
     leadership: Leadership | None = None
     """The last leadership in the log."""
     opening: Leadership | None = None
@@ -106,8 +108,16 @@ class LogProposer:
 
     def handle(self, source: str, message: Message, now: float) -> Effects:
         """Take one message."""
-        if isinstance(message, Propose):
-            return self.on_propose(source, message, now)
+        match message:
+            case Propose():
+                return self.on_propose(source, message, now)
+            case Read():
+                self.reading.on_read(source, message)
+                return ()
+            case Readable():
+                return self.reading.on_readable(message, now)
+            case Confirmed():
+                return self.reading.on_confirmed(source, message, now)
         leader = self.live_leader()
         if isinstance(message, Advanced):
             effects = self.on_advanced(message)
@@ -145,7 +155,8 @@ class LogProposer:
         self.leadership = advanced.leadership
         for slot in [slot for slot in self.proposed if slot < advanced.frontier]:
             self.known.difference_update(c.id for c in self.proposed.pop(slot).commands)
-        return self.candidacy.advance(advanced.frontier)
+        ready = self.reading.advance(advanced.frontier)
+        return ready + self.candidacy.advance(advanced.frontier)
 
     def adopt(self, command: Command, now: float) -> None:
         """Answer for a command of this node: send it again until it is applied or withdrawn.
@@ -167,8 +178,14 @@ class LogProposer:
         """Take one record of the journal."""
         self.candidacy.proposer.recall(record)
 
-    def flush(self) -> Effects:
-        """Propose what waits, in as few slots as it fits; called once after each drained inbox."""
+    def flush(self, now: float) -> Effects:
+        """Do what waits for the end of a drained inbox: reads and commands, as many as came."""
+        if not self.reading.idle:
+            return self.reading.pursue(self._way_to_leader(now), now) + self._propose_pending()
+        return self._propose_pending()
+
+    def _propose_pending(self) -> Effects:
+        """Propose what waits, in as few slots as it fits."""
         proposer, state = self.candidacy.proposer, self.candidacy.proposer.state
         if not isinstance(state, Leading):
             return ()
@@ -222,6 +239,7 @@ class LogProposer:
             self.known.clear()
         if self.live_leader() in (None, leader_before):
             return ()
+        self.reading.hurry()
         return self._send_own(now, every=True)
 
     def _send_own(self, now: float, *, every: bool = False) -> Effects:

@@ -12,6 +12,8 @@ message         from -> to                meaning
 `Poll`          candidate -> others       would you promise me a ballot, if I began one?
 `Polled`        other -> candidate        yes, or no: I hear this leader
 `Propose`       any node -> leader        decide these commands
+`Read`          any node -> leader        which slots must my readers wait for?
+`Readable`      leader -> that node       those below this one
 `Advanced`      learner -> own roles      the log is learned to here
 `Submit`        client -> node            propose this command for me
 `Answer`        node -> client            what became of it
@@ -89,6 +91,25 @@ class Propose(Message):
     commands: tuple[Command, ...]
     hops: int
     """How often it may still be passed on by nodes that do not lead."""
+
+
+@frozen
+class Read(Message):
+    """Asks for a read point; see `reading`."""
+
+    boot: int
+    """How often the asking node has been started, to be returned."""
+    number: int
+    """The asking node's number of the question, to be returned."""
+
+
+@frozen
+class Readable(Message):
+    """Everything that was answered anywhere before the question came lies below ``slot``."""
+
+    boot: int
+    number: int
+    slot: int
 
 
 @frozen

@@ -21,6 +21,7 @@ from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.log_proposer import LogProposer
 from paxos.replicated.messages import Advanced
+from paxos.replicated.reading import Reading
 from paxos.replicated.routing import Role
 from paxos.replicated.state import ReplicatedState, StateMachine
 from paxos.replicated.timing import Timing
@@ -81,9 +82,10 @@ class Roles:
     ) -> Roles:
         """Return the roles as the journal's records restore them."""
         name = session.node
+        proposer = Proposer(name, quorums, window=window)
         roles = cls(
             Acceptor(horizon=VOTING_HORIZON),
-            LogProposer(Candidacy(Proposer(name, quorums, window=window), timing)),
+            LogProposer(Candidacy(proposer, timing), Reading(proposer, session.boot)),
             LogLearner(Learner(name, quorums), ReplicatedState(machine), session),
         )
         for record in records:
@@ -123,7 +125,7 @@ class Roles:
                     effects += proposer.wake(now)
                 else:
                     effects += proposer.handle(source, message, now)
-            effects += proposer.flush()
+            effects += proposer.flush(now)
         return Turn.of(effects)
 
     def fail(self, why: str) -> None:

@@ -8,6 +8,8 @@ from paxos.protocol.messages import (
     Accept,
     Accepted,
     Chosen,
+    Confirm,
+    Confirmed,
     Learn,
     Message,
     Prepare,
@@ -22,6 +24,8 @@ from paxos.replicated.messages import (
     Poll,
     Polled,
     Propose,
+    Read,
+    Readable,
     Resigned,
 )
 
@@ -36,11 +40,15 @@ ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
     Chosen: ("learner",),
     Learn: ("learner",),
     Teach: ("learner",),
+    Confirm: ("acceptor",),
+    Confirmed: ("proposer",),
     Heartbeat: ("proposer", "learner"),
     Heard: ("proposer", "learner"),
     Resigned: ("proposer",),
     Poll: ("proposer",),
     Polled: ("proposer", "learner"),
     Propose: ("proposer",),
+    Read: ("proposer",),
+    Readable: ("proposer",),
     Advanced: ("acceptor", "proposer"),  # from this node's own learner only
 }

@@ -19,6 +19,8 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     paxos.Chosen: lambda m: f"chosen {m.ballot} slot {m.slot}",
     paxos.Learn: lambda m: f"learn slots {m.first} to {m.last}",
     paxos.Teach: lambda m: f"teach slot {m.slot}: {m.value}",
+    paxos.Confirm: lambda m: f"confirm {m.ballot}, round {m.number}",
+    paxos.Confirmed: lambda m: f"confirmed {m.ballot}, round {m.number}",
     more.Heartbeat: lambda m: f"heartbeat {m.ballot}, learned to {m.frontier}",
     more.Heard: lambda m: f"heard {m.ballot}, learned to {m.frontier}",
     more.Resigned: lambda m: f"resigned {m.ballot}",
@@ -27,6 +29,8 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     more.Propose: lambda m: (
         f"propose {', '.join(f'{c.session.node}#{c.number}' for c in m.commands)}"
     ),
+    more.Read: lambda m: f"read {m.boot}/{m.number}",
+    more.Readable: lambda m: f"readable {m.boot}/{m.number}: below slot {m.slot}",
     more.Advanced: lambda m: f"learned to {m.frontier}",
 }
 

@@ -69,6 +69,8 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     6: (protocol.Chosen, (BALLOT, NATURAL)),
     7: (protocol.Learn, (NATURAL, NATURAL)),
     8: (protocol.Teach, (NATURAL, VALUE, NATURAL, NATURAL)),
+    12: (protocol.Confirm, (BALLOT, NATURAL)),
+    13: (protocol.Confirmed, (BALLOT, NATURAL)),
     16: (replicated.Heartbeat, (BALLOT, NATURAL, NATURAL, NATURAL)),
     17: (replicated.Heard, (BALLOT, NATURAL, NATURAL)),
     18: (replicated.Resigned, (BALLOT,)),
@@ -93,6 +95,8 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
             TEXT,
         ),
     ),
+    40: (replicated.Read, (NATURAL, NATURAL)),
+    41: (replicated.Readable, (NATURAL, NATURAL, NATURAL)),
 }
 """Number, class, and the kinds of the fields, in the order in which the class declares them."""
 

@@ -2,6 +2,7 @@
 
 from paxos.testing.checkers.agreement import Agreement
 from paxos.testing.checkers.base import Checker, Violation
+from paxos.testing.checkers.freshness import Freshness
 from paxos.testing.checkers.honesty import Honesty
 from paxos.testing.checkers.leadership import OneLeaderPerEpoch
 from paxos.testing.checkers.linearizable import Linearizable
@@ -15,6 +16,7 @@ __all__ = [
     "AtMostOnce",
     "Checker",
     "EqualState",
+    "Freshness",
     "Honesty",
     "Linearizable",
     "Memory",

@@ -34,6 +34,12 @@ class Checker:
     def reached(self, node: str, position: int, digest: int) -> None:
         """Hear the digest of a node's state after every slot below ``position``."""
 
+    def read_begun(self, node: str, number: int) -> None:
+        """Hear that somebody wants to read a node's state."""
+
+    def read_ready(self, node: str, number: int, position: int) -> None:
+        """Hear that the read may be done, of the state after every slot below ``position``."""
+
     def recovered(self, node: str, records: Sequence[Record]) -> None:
         """Hear what a node's journal gives back at the beginning of a life."""
 

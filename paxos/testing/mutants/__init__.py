@@ -7,9 +7,15 @@ Each is a function that takes a method's place, with a sentence that says which 
 'A vote must raise the promise: else an older ballot is voted for after a newer one.'
 """
 
-from paxos.testing.mutants import acceptor, learner, proposer, replicated  # they register theirs
+from paxos.testing.mutants import (  # they register theirs
+    acceptor,
+    learner,
+    proposer,
+    reads,
+    replicated,
+)
 from paxos.testing.mutants.registry import MUTANTS, FoundBy, Mutant, mutated
 
 __all__ = ["MUTANTS", "FoundBy", "Mutant", "mutated"]
 
-del acceptor, learner, proposer, replicated
+del acceptor, learner, proposer, reads, replicated

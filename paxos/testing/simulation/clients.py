@@ -32,11 +32,13 @@ class Operation:
     key: str
     value: Any
     command: bytes
+    local: bool = False
+    """Whether a node's own state is read, after a barrier, instead of applying the command."""
 
 
-def read(key: str) -> Operation:
+def read(key: str, *, local: bool = False) -> Operation:
     """Return the operation that reads a key."""
-    return Operation("read", key, None, f"r {key}".encode())
+    return Operation("read", key, None, f"r {key}".encode(), local)
 
 
 def end(handle: Handle | None, f: str, result: Result | None) -> bool:
@@ -93,7 +95,7 @@ class Client:
             return Operation("command", "", None, simulation.commands(random))
         key, dice = random.choice(KEYS), random.random()
         if dice < 0.4:
-            return read(key)
+            return read(key, local=dice < 0.2)
         simulation.values += 1
         value = str(simulation.values)
         if dice < 0.7:
@@ -116,7 +118,10 @@ class Client:
                 return  # the answer is lost on its way, like anything else
             self._world.after(0.0005, self._answered, life, number, result)
 
-        if self._embedded:
+        if self._operation.local:
+            key = self._operation.key
+            process.barrier(lambda: answered(0, self._simulation.look_up(process.name, key)))
+        elif self._embedded:
             process.submit_own(self._operation.command, answered)
         else:
             name = f"{CLIENT_PREFIX}{self._index}-{self._life}"

@@ -11,6 +11,7 @@ from paxos.protocol.effects import Send, Supply, Wake
 from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
 from paxos.replicated.messages import Advanced, Propose
+from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import ROUTES, Role
 from paxos.replicated.state import Applied
@@ -57,6 +58,7 @@ class Process:
         self._world = simulation.world
         self._random = simulation.world.random(f"process {name}")
         self._waiting: dict[CommandId, Answer] = {}
+        self._readers: dict[int, Callable[[], None]] = {}
         self._number = 0
 
     def start(self) -> None:
@@ -82,6 +84,7 @@ class Process:
         self._alarms: Counter[Role] = Counter()
         self._stalled: list[Callable[[], None]] = []
         self._waiting.clear()
+        self._readers.clear()
         self._number = 0
         machine = simulation.new_machine(self.name)
         self._world.note(f"{self.name} starts, life {self.life}")
@@ -146,6 +149,14 @@ class Process:
         """Propose a command of an application that embeds this node."""
         number, self._number = self._number, self._number + 1
         self.submit(Command(self.session, number, data), answer)
+
+    def barrier(self, ready: Callable[[], None]) -> None:
+        """Call when this node's state may be read, unless it crashes before."""
+        if self.up:
+            read = self.roles.proposer.reading.begin()
+            self._readers[read.number] = ready
+            self._simulation.read_begun(self, read.number)
+            self._put("proposer", self.name, read)
 
     def _put(self, role: Role, source: str, message: Message | None) -> None:
         inbox = self._inboxes[role]
@@ -222,6 +233,8 @@ class Process:
                     self._set_alarm(role, earliest, latest)
                 case Applied():
                     self._applied(effect)
+                case ReadsReady(number):
+                    self._ready(number)
                 case Supply():
                     self._supply(effect)
         if turn.later and not self.roles.failure:
@@ -249,6 +262,11 @@ class Process:
             answer = self._waiting.pop(command, None)
             if answer is not None:
                 answer(slot, result)
+
+    def _ready(self, last: int) -> None:
+        for number in [number for number in self._readers if number <= last]:
+            self._simulation.read_ready(self, number)
+            self._readers.pop(number)()
 
     def _supply(self, supply: Supply) -> None:
         learner = self.roles.learner.learner

@@ -19,6 +19,7 @@ from paxos.testing.checkers import (
     AtMostOnce,
     Checker,
     EqualState,
+    Freshness,
     Honesty,
     Linearizable,
     Memory,
@@ -106,6 +107,7 @@ class Simulation:
             EqualState(),
             OneLeaderPerEpoch(),
             AtMostOnce(),
+            Freshness(),
             self._linearizable,
         )
         self._hear_sent = [checker.sent for checker in overriding(self.checkers, "sent")]
@@ -195,12 +197,20 @@ class Simulation:
             command = Command(Session(CLIENT_PREFIX + client, 0), 1, operation.command)
             # after the turn in which a healed node starts
             self.world.after(0.001, self.processes[name].submit, command, answer)
+        waiting.add("barrier")
+        self.world.after(0.001, self.processes[name].barrier, lambda: waiting.discard("barrier"))
         return waiting
 
     def new_machine(self, name: str) -> Watched:
         """Return the state machine of a node's next life."""
         self._machines[name] = Watched(self._machine())
         return self._machines[name]
+
+    def look_up(self, name: str, key: str) -> bytes:
+        """Read a key from a node's own state, as it is."""
+        machine = self._machines[name].machine
+        assert isinstance(machine, Store)
+        return machine.get(key)
 
     # What the parts report.
 
@@ -224,6 +234,16 @@ class Simulation:
         """Tell the checkers what a node says."""
         for hear in self._hear_sent:
             hear(process.name, message)
+
+    def read_begun(self, process: Process, number: int) -> None:
+        """Tell the checkers that a node's state shall be read."""
+        for checker in self.checkers:
+            checker.read_begun(process.name, number)
+
+    def read_ready(self, process: Process, number: int) -> None:
+        """Tell the checkers that it may be read."""
+        for checker in self.checkers:
+            checker.read_ready(process.name, number, process.roles.learner.learner.frontier)
 
     def applied(self, process: Process, applied: Applied) -> None:
         """Tell the checkers what took effect."""

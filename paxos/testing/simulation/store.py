@@ -27,6 +27,10 @@ class Store:
         self._values[key] = value
         return b"ok"
 
+    def get(self, key: str) -> bytes:
+        """Read a value from the state as it is."""
+        return self._values.get(key.encode(), b"")
+
     def snapshot(self) -> bytes:
         """Return the whole state."""
         return b"\n".join(b" ".join(item) for item in sorted(self._values.items()))

@@ -20,6 +20,7 @@ from paxos.node.storage import Storage, open_storage
 from paxos.node.watching import Decisions, Growth, Leaderships, View
 from paxos.protocol.events import Event
 from paxos.replicated.candidacy import Serving
+from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.messages import Propose, Status
 from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import (
@@ -86,8 +87,8 @@ class Node(Watcher):
             OutcomeUnknown: The node was closed meanwhile.
 
         """
-        number, self._number = self._number, self._number + 1
-        _, result = await self.propose_as(self._engine.roles.learner.session, number, command)
+        session, number = self._next()
+        _, result = await self.propose_as(session, number, command)
         if isinstance(result, Failure):
             raise CommandFailed(result.error)
         return result
@@ -104,11 +105,28 @@ class Node(Watcher):
                 f"a command of {len(data):,} bytes was refused: the most is "
                 f"{MAX_COMMAND_BYTES:,}; store the data elsewhere and propose a reference to it"
             )
+        slot, result = await self._decide(Command(session, number, bytes(data)))
+        assert isinstance(result, bytes | Failure)
+        return slot, result
+
+    async def decree(self, decree: Decree) -> Ruling:
+        """Have a decree applied, once; return what became of it. Raises `OutcomeUnknown`."""
+        session, number = self._next()
+        _, ruling = await self._decide(Command(session, number, decree))
+        assert isinstance(ruling, Ruling)
+        return ruling
+
+    def _next(self) -> CommandId:
+        """Return the name of this node's next command."""
+        number, self._number = self._number, self._number + 1
+        return self._engine.roles.learner.session, number
+
+    async def _decide(self, command: Command) -> tuple[int, Result | Ruling]:
+        """Have a command applied once; return the slot that decided it, and its result."""
         while len(self._waiting) >= MAX_IN_FLIGHT and not self._closed:
             await self._room.park()
         if self._closed:
             raise OutcomeUnknown("the node is closed: the command was not proposed from here")
-        command = Command(session, number, bytes(data))
         self._waiting[command.id] = trio.lowlevel.current_task()
         self._engine.roles.proposer.adopt(command, trio.current_time())
         self._post.deliver(self.name, Propose((command,), 1))
@@ -269,7 +287,7 @@ class Node(Watcher):
         for instrument in self._instruments:
             instrument.event(event)
 
-    def _settle(self, command: CommandId, slot: int, result: Result | None) -> None:
+    def _settle(self, command: CommandId, slot: int, result: Result | Ruling | None) -> None:
         task = self._waiting.pop(command, None)
         if task is not None:
             trio.lowlevel.reschedule(task, outcome.Value((slot, result)))

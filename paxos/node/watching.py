@@ -114,5 +114,5 @@ class Decisions:
         for command in value.commands if isinstance(value, Batch) else ():
             if self._sessions.first_time(command):
                 self._sessions.keep(command, slot, b"")
-                if slot >= self._first:
+                if slot >= self._first and isinstance(command.data, bytes):
                     self._ready.append((slot, command.data))

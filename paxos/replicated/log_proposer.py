@@ -37,10 +37,10 @@ def cut(commands: Iterable[Command]) -> Iterator[tuple[Command, ...]]:
     group: list[Command] = []
     size = 0
     for command in commands:
-        size += len(command.data)
+        size += command.size
         if group and (size > MAX_BATCH_BYTES or len(group) == MAX_BATCH_COMMANDS):
             yield tuple(group)
-            group, size = [], len(command.data)
+            group, size = [], command.size
         group.append(command)
     if group:
         yield tuple(group)
@@ -215,8 +215,9 @@ class LogProposer:
             if not self.pending:
                 return
             key = next(iter(self.pending))
-            size += len(self.pending[key].data)
-            if size > MAX_BATCH_BYTES and size > len(self.pending[key].data):
+            more = self.pending[key].size
+            size += more
+            if size > MAX_BATCH_BYTES and size > more:
                 return
             yield self.pending.pop(key)
 
@@ -263,7 +264,7 @@ class LogProposer:
         size = 0
         for own in self.own.values():
             if every or own.due <= now:
-                size += len(own.command.data)
+                size += own.command.size
                 if due and (size > MAX_RESENT_BYTES or len(due) == MAX_BATCH_COMMANDS):
                     break
                 due.append(own)

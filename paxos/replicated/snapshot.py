@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from paxos.replicated.elections import ElectionsSnapshot
 from paxos.replicated.sessions import SessionsSnapshot
 from paxos.replicated.values import Leadership
 
@@ -25,5 +26,6 @@ class Snapshot:
     leadership: Leadership | None
     """The last that was chosen."""
     sessions: SessionsSnapshot
+    elections: ElectionsSnapshot
     machine: Iterable[bytes]
     """The state machine's own bytes, in parts of any size; perhaps to be read only once."""

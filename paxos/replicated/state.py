@@ -9,6 +9,9 @@ from typing import Protocol, runtime_checkable
 from attrs import define, field, frozen
 
 from paxos.protocol.effects import Effect
+from paxos.replicated.decrees import Change, Decree, Ruling
+from paxos.replicated.election_decrees import ElectionDecree
+from paxos.replicated.elections import Elections
 from paxos.replicated.sessions import Sessions
 from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.values import (
@@ -76,19 +79,22 @@ class Applied(Effect):
     value: LogValue
     fresh: tuple[Command, ...]
     """The commands that took effect: those of the value without repetitions."""
-    results: tuple[tuple[CommandId, int, Result | None], ...]
+    results: tuple[tuple[CommandId, int, Result | Ruling | None], ...]
     """Command, slot of its first application, and result: of this node's own commands and of
     clients'. A client's result is None where it is no longer known."""
+    changes: tuple[Change, ...] = ()
+    """What decrees among the fresh commands changed, in order."""
 
 
 @define
 class ReplicatedState:
-    """The state machine of the application, with the leaderships and sessions of the log."""
+    """The state machine of the application, and what the log decides beside it."""
 
     machine: StateMachine
     leadership: Leadership | None = None
     """The last leadership that was chosen, whether or not its leader lives."""
     sessions: Sessions = field(factory=Sessions)
+    elections: Elections = field(factory=Elections)
     position: int = 0
     """The first slot that has not taken effect."""
     checksum: int = 0
@@ -98,16 +104,15 @@ class ReplicatedState:
     def apply(self, slot: int, value: LogValue, mine: Session) -> Applied:
         """Let one slot take effect; ``mine`` is the session whose results are wanted."""
         fresh: list[Command] = []
-        results: list[tuple[CommandId, int, Result | None]] = []
+        results: list[tuple[CommandId, int, Result | Ruling | None]] = []
+        changes: list[Change] = []
         said: list[bytes] = []
         match value:
             case Batch(commands=commands):
                 for command in commands:
                     if self.sessions.first_time(command):
                         fresh.append(command)
-                        result = self._apply(command.data)
-                        said += (command.data, _bytes_of(result))
-                        self.sessions.keep(command, slot, result)
+                        result = self._take(command, slot, changes, said)
                         if command.session == mine:
                             results.append((command.id, slot, result))
                     if command.session.node.startswith(CLIENT_PREFIX):
@@ -117,7 +122,25 @@ class ReplicatedState:
                 said.append(str(value).encode())
         self.checksum = zlib.crc32(b"".join(said), self.checksum)
         self.position = slot + 1
-        return Applied(slot, value, tuple(fresh), tuple(results))
+        return Applied(slot, value, tuple(fresh), tuple(results), tuple(changes))
+
+    def _take(
+        self, command: Command, slot: int, changes: list[Change], said: list[bytes]
+    ) -> Result | Ruling:
+        """Give a command to the machine, or a decree to the part of the state that it is for."""
+        data = command.data
+        if isinstance(data, Decree):
+            ruling = self._decree(data, command.session, changes)
+            said.append(f"{data} {ruling}".encode())
+            return ruling
+        result = self._apply(data)
+        said += (data, _bytes_of(result))
+        self.sessions.keep(command, slot, result)
+        return result
+
+    def _decree(self, decree: Decree, session: Session, changes: list[Change]) -> Ruling:
+        assert isinstance(decree, ElectionDecree | Leadership), f"{decree} is for no part"
+        return self.elections.apply(decree, session, changes)
 
     def snapshot(self) -> Snapshot:
         """Return the whole state at its position; what is applied later does not change it."""
@@ -134,6 +157,7 @@ class ReplicatedState:
             checksum=self.checksum,
             leadership=self.leadership,
             sessions=self.sessions.snapshot(),
+            elections=self.elections.snapshot(),
             machine=parts,
         )
 
@@ -147,6 +171,7 @@ class ReplicatedState:
         self.checksum = snapshot.checksum
         self.leadership = snapshot.leadership
         self.sessions = Sessions.restored(snapshot.sessions)
+        self.elections = Elections.restored(snapshot.elections)
 
     def _client_result(self, command: Command) -> tuple[CommandId, int, Result | None]:
         answered = self.sessions.answered(command)

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 from attrs import frozen
 
 from paxos.protocol.values import NoOp
+from paxos.replicated.decrees import Decree
 
 CLIENT_PREFIX = "client-"
 """Names of clients begin so, and members' do not."""
@@ -27,16 +28,23 @@ CommandId: TypeAlias = tuple[Session, int]
 
 
 class Command(NamedTuple):
-    """What an application proposed: its session's ``number``-th command."""
+    """What an application or a node itself proposed: its session's ``number``-th command."""
 
     session: Session
     number: int
-    data: bytes
+    data: bytes | Decree
+    """Bytes for the application's machine, or a decree for the rest of the replicated state."""
 
     @property
     def id(self) -> CommandId:
         """The name under which it is applied at most once."""
         return self[:2]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, or about so many for a decree."""
+        data = self.data
+        return len(data) if type(data) is bytes else data.size  # type: ignore[union-attr]  # a decree
 
 
 @frozen
@@ -62,11 +70,16 @@ class Batch:
 
 
 @frozen
-class Leadership:
-    """The decision that ``leader`` leads, as the ``epoch``-th leadership of the cluster."""
+class Leadership(Decree):
+    """The decision that ``leader`` leads, as the ``epoch``-th leadership of an election.
+
+    The cluster's own election, of the node that leads the log, has no name, and its leaderships
+    are values of slots by themselves. Those of named elections are decrees.
+    """
 
     leader: str
     epoch: int
+    election: str = ""
 
     def __str__(self) -> str:
         """Return the form shown to people: ``leader=node2, epoch=7``."""

@@ -12,8 +12,9 @@ from typing import Any, Final, NoReturn
 
 import cbor2
 
-MAX_DEPTH: Final = 8
-"""frame > promise > votes > vote > batch > run > data are seven; the guard's own array is one."""
+MAX_DEPTH: Final = 9
+"""frame > promise > votes > vote > batch > run > data > decree are eight, the guard's own is one.
+"""
 
 
 class Malformed(ValueError):  # noqa: N818  the word that the package uses everywhere

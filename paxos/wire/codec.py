@@ -18,6 +18,7 @@ from paxos.protocol import messages as protocol
 from paxos.protocol.messages import Message, Vote
 from paxos.replicated import messages as replicated
 from paxos.wire.cbor import Malformed, parse
+from paxos.wire.decrees import encode_decree
 from paxos.wire.fields import (
     ANY_BALLOT,
     BALLOT,
@@ -131,7 +132,7 @@ def encode(message: Message) -> bytes:
     item[0] = kind
     for at, write in writers:
         item[at] = write(item[at])
-    return cbor2.dumps(item)
+    return cbor2.dumps(item, default=encode_decree)
 
 
 def decode(data: bytes) -> Message:

@@ -10,7 +10,7 @@ value          written as
 
 A run is ``[node, boot, first, [data, data, ...]]``: commands of one session with consecutive
 numbers from ``first`` on. Commands of one node nearly always come so, and a run costs the name
-once and no number per command.
+once and no number per command. In the place of a command's data may stand a decree, as an array.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from typing import Any, Final, cast
 import cbor2
 
 from paxos.protocol.values import NOOP, NoOp, Value
+from paxos.replicated.decrees import Decree
 from paxos.replicated.values import (
+    CLIENT_PREFIX,
     MAX_BATCH_BYTES,
     MAX_BATCH_COMMANDS,
     MAX_COMMAND_BYTES,
@@ -33,6 +35,7 @@ from paxos.replicated.values import (
     Session,
 )
 from paxos.wire.cbor import Malformed, parse
+from paxos.wire.decrees import encode_decree, read_decree
 from paxos.wire.fields import MAX_NATURAL, name, natural, read_leadership
 
 MAX_COMMANDS: Final = 2 * MAX_BATCH_COMMANDS
@@ -46,7 +49,7 @@ _NOOP, _LEADERSHIP, _BATCH = range(3)
 
 def encode_value(value: Value) -> bytes:
     """Return the bytes of a log's value; raise TypeError when it is none."""
-    return cbor2.dumps(write_value(value))
+    return cbor2.dumps(write_value(value), default=encode_decree)
 
 
 def decode_value(data: bytes) -> LogValue:
@@ -55,7 +58,7 @@ def decode_value(data: bytes) -> LogValue:
 
 
 def write_value(value: Value) -> list[Any]:
-    """Return the value as a nest of plain types."""
+    """Return the value as a nest of plain types, and of decrees for `encode_decree`."""
     if type(value) is Batch:
         return [_BATCH, *write_commands(value.commands)]
     if type(value) is Leadership:
@@ -87,7 +90,7 @@ def write_commands(commands: Iterable[Command]) -> list[Any]:
     for session, number, data in commands:
         # Sessions are compared only when they are two objects: mostly they are one.
         if number != expected or append is None or (session is not current and session != current):
-            datas: list[bytes] = []
+            datas: list[bytes | Decree] = []
             append = datas.append
             runs.append((session.node, session.boot, number, datas))
             current = session
@@ -120,15 +123,21 @@ def _read_run(run: Any, most: int, most_bytes: int) -> tuple[Iterator[Command], 
         raise Malformed("no commands, or too many")
     if natural(first) + len(datas) - 1 > MAX_NATURAL:
         raise Malformed("command numbers out of range")
-    if set(map(type, datas)) != {bytes}:
-        raise Malformed("a command is not bytes")
-    length = sum(map(len, datas))
-    if length > most_bytes or (length > MAX_COMMAND_BYTES and _longest(datas) > MAX_COMMAND_BYTES):
+    if set(map(type, datas)) == {bytes}:
+        lengths = list(map(len, datas))
+    else:
+        datas = _read_decrees(session, datas)
+        lengths = [len(data) if type(data) is bytes else data.size for data in datas]
+    length = sum(lengths)
+    if length > most_bytes or (length > MAX_COMMAND_BYTES and max(lengths) > MAX_COMMAND_BYTES):
         raise Malformed("too many bytes of commands")
     # All in C: this runs once per command, and everything is checked already.
     rows = zip(repeat(session), range(first, first + len(datas)), datas)
     return cast("Iterator[Command]", map(tuple.__new__, repeat(Command), rows)), length
 
 
-def _longest(datas: tuple[bytes, ...]) -> int:
-    return max(map(len, datas))
+def _read_decrees(session: Session, datas: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Read the decrees among the commands. Clients have none: they are no part of the cluster."""
+    if session.node.startswith(CLIENT_PREFIX):
+        raise Malformed("a client's command is not bytes")
+    return tuple(data if type(data) is bytes else read_decree(data) for data in datas)

@@ -6,6 +6,8 @@ import pytest
 from attrs import evolve
 
 from paxos.protocol.values import NOOP
+from paxos.replicated.decrees import Decree
+from paxos.replicated.election_decrees import Campaign, HandOver, Resign
 from paxos.replicated.sessions import Answered
 from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.state import ReplicatedState
@@ -14,6 +16,7 @@ from paxos.wire import read_snapshot, write_snapshot
 
 MINE = Session("node1", 3)
 CLIENT = Session("client-1", 0)
+OTHER = Session("node2", 1)
 
 
 class Log:
@@ -57,7 +60,16 @@ def populated(machine: Log) -> ReplicatedState:
     state.apply(0, Leadership("node1", 1), MINE)
     commands = [Command(MINE, number, b"%d" % number) for number in (0, 1, 5)]
     state.apply(1, Batch((*commands, Command(CLIENT, 1, b"c"), Command(CLIENT, 2, b"!"))), MINE)
-    state.apply(2, NOOP, MINE)
+    decrees: list[Decree] = [
+        Campaign(1, 1_000_000, "billing", 0, b"value"),
+        Leadership("node1", 1, "billing"),
+        Campaign(2, 1_000_000, "reports", -7, b""),
+        Resign("reports"),
+    ]
+    batch = tuple(Command(MINE, number, decree) for number, decree in enumerate(decrees, 6))
+    state.apply(2, Batch((*batch, Command(OTHER, 0, Campaign(1, 5, "billing", 3, b"")))), MINE)
+    state.apply(3, Batch((Command(OTHER, 1, HandOver("billing", 1, "node2")),)), MINE)
+    state.apply(4, NOOP, MINE)
     return state
 
 
@@ -74,10 +86,11 @@ def test_restored_state_equals_the_one_that_was_taken(kind: type[Log]) -> None:
     state, later = populated(kind()), ReplicatedState(kind())
     later.restore(carried(state.snapshot()))
     assert later.machine.lines == [b"0", b"1", b"5", b"c"]  # type: ignore[attr-defined]
-    assert later.position == state.position == 3
+    assert later.position == state.position == 5
     assert later.checksum == state.checksum != 0
     assert later.leadership == Leadership("node1", 1)
     assert later.sessions == state.sessions
+    assert later.elections == state.elections
     assert list(later.sessions.clients) == list(state.sessions.clients)
 
 
@@ -85,7 +98,7 @@ def test_command_is_not_applied_again_after_its_effect_is_only_in_the_snapshot()
     later = ReplicatedState(Log())
     later.restore(carried(populated(Log()).snapshot()))
     again = Batch((Command(MINE, 5, b"5"), Command(CLIENT, 2, b"!"), Command(MINE, 2, b"new")))
-    applied = later.apply(3, again, MINE)
+    applied = later.apply(5, again, MINE)
     assert applied.fresh == (Command(MINE, 2, b"new"),)
     assert (Command(CLIENT, 2, b"!").id, 1, Failure("ValueError: no")) in applied.results
 
@@ -93,7 +106,7 @@ def test_command_is_not_applied_again_after_its_effect_is_only_in_the_snapshot()
 def test_snapshot_does_not_show_what_is_applied_later() -> None:
     state = populated(LargeLog())
     snapshot, before = state.snapshot(), populated(LargeLog()).snapshot()
-    state.apply(3, Batch((Command(MINE, 6, b"late"), Command(CLIENT, 3, b"d"))), MINE)
+    state.apply(5, Batch((Command(MINE, 10, b"late"), Command(CLIENT, 3, b"d"))), MINE)
     assert whole(snapshot) == whole(before)
 
 
@@ -125,3 +138,17 @@ def test_silent_clients_keep_their_order_so_that_the_same_one_is_forgotten_next(
     snapshot = carried(state.snapshot())
     assert [name for name, _ in snapshot.sessions.clients] == ["client-a", "client-b", "client-c"]
     assert snapshot.sessions.clients[-1][1] == Answered(2, 1, b"4")
+
+
+def test_elections_go_on_from_a_snapshot_as_they_would_have_without_it() -> None:
+    state, later = populated(Log()), ReplicatedState(Log())
+    later.restore(carried(state.snapshot()))
+    for slot, decree in enumerate(
+        (Campaign(2, 5, "other", 0, b""), Resign("billing"), Leadership("node2", 2, "billing")), 5
+    ):
+        session = OTHER if slot == 5 else MINE
+        batch = Batch((Command(session, slot + 10, decree),))
+        assert later.apply(slot, batch, MINE) == state.apply(slot, batch, MINE)
+    assert later.elections == state.elections
+    assert later.checksum == state.checksum
+    assert later.elections.view("billing").leadership == Leadership("node2", 2, "billing")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from paxos.protocol.values import NOOP
+from paxos.replicated.decrees import Carried, Decree, Void
+from paxos.replicated.election_decrees import Campaign, LeaderChanged, Renewed
 from paxos.replicated.state import MAX_ERROR, ReplicatedState
 from paxos.replicated.values import Batch, Command, Failure, Leadership, Session
 
@@ -28,7 +30,7 @@ class Upper:
         raise NotImplementedError
 
 
-def mine(number: int, data: bytes) -> Command:
+def mine(number: int, data: bytes | Decree) -> Command:
     return Command(MINE, number, data)
 
 
@@ -119,3 +121,32 @@ def test_no_op_changes_nothing() -> None:
     machine = Upper()
     applied = ReplicatedState(machine).apply(0, NOOP, MINE)
     assert (applied.fresh, applied.results, machine.seen) == ((), (), [])
+
+
+def test_decree_is_for_the_elections_and_not_for_the_machine() -> None:
+    machine = Upper()
+    state = ReplicatedState(machine)
+    stand = mine(0, Campaign(1, 1_000_000, "billing", 0, b""))
+    appoint = mine(1, Leadership("node1", 1, "billing"))
+    applied = state.apply(
+        7, Batch((stand, mine(2, b"a"), appoint, stand, mine(3, appoint.data))), MINE
+    )
+    assert machine.seen == [b"a"]
+    assert [result for *_, result in applied.results] == [
+        Carried(),
+        b"A",
+        Carried(),
+        Void("billing is at epoch 1 already"),
+    ]
+    assert applied.changes == (
+        Renewed("node1", 3, 1),
+        LeaderChanged("billing", state.elections.view("billing")),
+    )
+
+
+def test_leaderships_of_named_elections_do_not_concern_the_clusters_own() -> None:
+    state = ReplicatedState(Upper())
+    state.apply(0, Leadership("node1", 1), MINE)
+    state.apply(1, Batch((mine(0, Campaign(1, 1, "billing", 0, b"")),)), MINE)
+    state.apply(2, Batch((mine(1, Leadership("node1", 1, "billing")),)), MINE)
+    assert state.leadership == Leadership("node1", 1)

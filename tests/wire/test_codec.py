@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.messages import Accept, Accepted, Message, Promise, Teach, Vote
 from paxos.protocol.values import NOOP
+from paxos.replicated.decrees import Decree
+from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED, Resign
 from paxos.replicated.messages import Advanced, Answer, Outcome, Polled, Propose, Status
 from paxos.replicated.values import MAX_COMMAND_BYTES, Batch, Command, Leadership, Session
 from paxos.wire import Malformed, decode, decode_value, encode, encode_value
 from paxos.wire.cbor import array, parse
 from paxos.wire.codec import LAYOUTS, read_message
+from paxos.wire.decrees import LAYOUTS as DECREES
 from paxos.wire.values import MAX_COMMANDS
 
 naturals = st.one_of(st.integers(0, 30), st.integers(0, 2**63 - 1))
@@ -24,8 +27,24 @@ ballots = st.builds(Ballot, naturals, names)
 any_ballots = st.one_of(ballots, st.just(Ballot.ZERO))
 datas = st.binary(max_size=40)
 sessions = st.builds(Session, st.sampled_from(["node1", "node2"]), st.integers(0, 2))
+DECREE_FIELDS = {
+    "election": names,
+    "leader": names,
+    "to": names,
+    "node": names,
+    "value": datas,
+    "priority": st.integers(1 - MAX_PRIORITY, MAX_PRIORITY - 1),
+}
+
+
+def decrees_of(cls: type[Decree]) -> st.SearchStrategy[Decree]:
+    fields = attrs.fields(cls)  # type: ignore[arg-type]
+    return st.builds(cls, **{f.name: DECREE_FIELDS.get(f.name, naturals) for f in fields})
+
+
+decrees = st.one_of([decrees_of(cls) for cls, _ in DECREES.values()])
 commands = st.lists(
-    st.builds(Command, sessions, st.integers(0, 6) | naturals, datas), max_size=12
+    st.builds(Command, sessions, st.integers(0, 6) | naturals, datas | decrees), max_size=12
 ).map(tuple)
 leaderships = st.builds(Leadership, names, naturals)
 values = st.one_of(st.builds(Batch, commands), leaderships, st.just(NOOP))
@@ -213,7 +232,7 @@ def test_a_nest_that_is_too_deep_is_refused() -> None:
 
 
 def test_the_deepest_message_is_not_too_deep_in_a_frame() -> None:
-    batch = Batch((Command(Session("node1", 1), 1, b"x"),))
+    batch = Batch((Command(Session("node1", 1), 1, Resign("billing")),))
     promise = Promise(BALLOT, 0, 1, (Vote(0, BALLOT, batch),))
     (item,) = parse(array([encode(promise)]))
     assert read_message(item) == promise
@@ -279,6 +298,48 @@ def test_too_many_commands_in_all_runs_together_are_refused() -> None:
     assert len(decode_value(batch_of(full)).commands) == MAX_COMMANDS  # type: ignore[union-attr]
     with pytest.raises(Malformed):
         decode_value(batch_of(full, ["node1", 2, 0, [b""]]))
+
+
+def test_decree_stands_as_an_array_where_a_command_would_be_bytes() -> None:
+    session = Session("node1", 3)
+    batch = Batch((Command(session, 5, b"x"), Command(session, 6, Resign("billing"))))
+    assert encode_value(batch) == batch_of(["node1", 3, 5, [b"x", [4, "billing"]]])
+
+
+@pytest.mark.parametrize(
+    "decree",
+    [
+        [],
+        [4],
+        [4, ""],
+        [4, "billing", 1],
+        [4, b"billing"],
+        [0, "billing"],
+        [True, "billing"],
+        [99, "billing"],
+        [1, "node1", 1, ""],
+        [3, 1, 1, "billing", MAX_PRIORITY, b""],
+        [3, 1, 1, "billing", -MAX_PRIORITY, b""],
+        [3, 1, 1, "billing", 0, bytes(MAX_PROCLAIMED + 1)],
+        [5, "billing", -1, b""],
+    ],
+)
+def test_decree_that_is_not_as_written_is_refused(decree: object) -> None:
+    with pytest.raises(Malformed):
+        decode_value(batch_of(["node1", 3, 5, [decree]]))
+
+
+def test_client_proposes_no_decree() -> None:
+    decode_value(batch_of(["client-1", 0, 5, [b"x"]]))
+    with pytest.raises(Malformed, match="client's command is not bytes"):
+        decode_value(batch_of(["client-1", 0, 5, [[4, "billing"]]]))
+
+
+def test_decrees_count_for_the_bytes_of_a_message() -> None:
+    long = [5, "billing", 1, bytes(MAX_PROCLAIMED)]
+    decode_value(batch_of(["node1", 3, 0, [long] * 300]))
+    with pytest.raises(Malformed, match="too many bytes"):
+        decode_value(batch_of(["node1", 3, 0, [long] * 400]))
 
 
 @pytest.mark.parametrize(

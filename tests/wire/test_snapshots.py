@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paxos.replicated.elections import Candidate, ElectionsSnapshot
 from paxos.replicated.sessions import SESSION_WINDOW, Answered, SessionsSnapshot
 from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.values import Failure, Leadership
@@ -23,7 +24,18 @@ CLIENTS = (
     ("client-a", Answered(1, 2, Failure("ValueError: no"))),
     ("client-c", Answered(5, 41, None)),
 )
-SNAPSHOT = Snapshot(42, 0xDEADBEEF, Leadership("node2", 5), SessionsSnapshot(NODES, CLIENTS), ())
+ELECTIONS = ElectionsSnapshot(
+    (
+        ("billing", 7, "node2", b"v", "", None, (Candidate("node1", -3, 9, b"x"),)),
+        ("reports", 1, None, b"", "expired", "node1", ()),
+    ),
+    (("node1", 1, 4, 1_000_000), ("node2", 2, 9, 500_000)),
+    12,
+)
+NO_ELECTIONS = ((), (), 0)
+SNAPSHOT = Snapshot(
+    42, 0xDEADBEEF, Leadership("node2", 5), SessionsSnapshot(NODES, CLIENTS), ELECTIONS, ()
+)
 
 
 def with_machine(*parts: bytes) -> Snapshot:
@@ -66,25 +78,46 @@ def test_machine_is_read_piece_by_piece_and_not_before_it_is_asked_for() -> None
     assert asked == [0, 1, 2]
 
 
+NODE = ("node1", 1, 4, 1_000_000)
+
+
 @pytest.mark.parametrize(
     "items",
     [
-        (2, 1, 1, None, [[], []]),
-        (1, -1, 1, None, [[], []]),
-        (1, 1, 1 << 32, None, [[], []]),
-        (1, 1, 1, ["node1"], [[], []]),
-        (1, 1, 1, None, [[]]),
-        (1, 1, 1, None, [[["node1", 0, 0]], []]),
-        (1, 1, 1, None, [[["", 0, 0, []]], []]),
-        (1, 1, 1, None, [[["node1", 0, 5, [5]]], []]),
-        (1, 1, 1, None, [[["node1", 0, 5, [8, 7]]], []]),
-        (1, 1, 1, None, [[["node1", 0, 5, [5 + SESSION_WINDOW]]], []]),
-        (1, 1, 1, None, [[["node1", 0, 0, []], ["node1", 1, 0, []]], []]),
-        (1, 1, 1, None, [[], [["client-1", 1, 1, b"a", "b"]]]),
-        (1, 1, 1, None, [[], [["client-1", 1, 1, "a", None]]]),
-        (1, 1, 1, None, [[], [["client-1", 1, 1, bytes(4097), None]]]),
-        (1, 1, 1, None, [[], [["client-1", True, 1, None, None]]]),
+        (2, 1, 1, None, [[], []], NO_ELECTIONS),
+        (1, -1, 1, None, [[], []], NO_ELECTIONS),
+        (1, 1, 1 << 32, None, [[], []], NO_ELECTIONS),
+        (1, 1, 1, ["node1"], [[], []], NO_ELECTIONS),
+        (1, 1, 1, None, [[]], NO_ELECTIONS),
+        (1, 1, 1, None, [[["node1", 0, 0]], []], NO_ELECTIONS),
+        (1, 1, 1, None, [[["", 0, 0, []]], []], NO_ELECTIONS),
+        (1, 1, 1, None, [[["node1", 0, 5, [5]]], []], NO_ELECTIONS),
+        (1, 1, 1, None, [[["node1", 0, 5, [8, 7]]], []], NO_ELECTIONS),
+        (1, 1, 1, None, [[["node1", 0, 5, [5 + SESSION_WINDOW]]], []], NO_ELECTIONS),
+        (1, 1, 1, None, [[["node1", 0, 0, []], ["node1", 1, 0, []]], []], NO_ELECTIONS),
+        (1, 1, 1, None, [[], [["client-1", 1, 1, b"a", "b"]]], NO_ELECTIONS),
+        (1, 1, 1, None, [[], [["client-1", 1, 1, "a", None]]], NO_ELECTIONS),
+        (1, 1, 1, None, [[], [["client-1", 1, 1, bytes(4097), None]]], NO_ELECTIONS),
+        (1, 1, 1, None, [[], [["client-1", True, 1, None, None]]], NO_ELECTIONS),
         (1, 1, 1, None),
+        (1, 1, 1, None, [[], []]),
+        *(
+            (1, 1, 1, None, [[], []], (elections, sessions, 0))
+            for elections, sessions in (
+                ([["billing", 1, "node1", b"", "", None, []]], []),
+                ([["billing", 1, "node1", b"", "", None, [["node1", 0, 0, b""]]]], [NODE]),
+                ([["billing", 1, None, b"", "", None, [["node2", 0, 0, b""]]]], [NODE]),
+                ([["billing", 1, None, b"", "", None, [["node1", 0, -1, b""]]]], [NODE]),
+                ([["billing", 1, None, b"", "", "", []]], [NODE]),
+                ([["billing", 1, None, "", "", None, []]], [NODE]),
+                ([["billing", 1, None, b"", None, None, []]], [NODE]),
+                ([["", 1, None, b"", "", None, []]], [NODE]),
+                ([["billing", 1, None, b"", ""]], [NODE]),
+                ([], [NODE, NODE]),
+                ([], [["node1", 1, 4, None]]),
+                ([], None),
+            )
+        ),
     ],
 )
 def test_head_that_departs_from_the_table_is_refused(items: tuple[object, ...]) -> None:
@@ -93,7 +126,7 @@ def test_head_that_departs_from_the_table_is_refused(items: tuple[object, ...]) 
 
 
 def test_head_is_accepted_as_the_tests_of_refusals_write_it() -> None:
-    assert read_snapshot(head_of(1, 1, 1, None, [[], []])).position == 1
+    assert read_snapshot(head_of(1, 1, 1, None, [[], []], NO_ELECTIONS)).position == 1
 
 
 def test_damaged_or_cut_head_is_refused() -> None:

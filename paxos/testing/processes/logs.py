@@ -78,5 +78,6 @@ def _follow(values: list[LogValue]) -> Log:
         for command in value.commands if isinstance(value, Batch) else ():
             if sessions.first_time(command):
                 sessions.keep(command, slot, b"")
-                applied.append((slot, command.data))
+                if isinstance(command.data, bytes):
+                    applied.append((slot, command.data))
     return Log(tuple(values), tuple(applied), tuple(leaderships))

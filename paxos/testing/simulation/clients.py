@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from paxos.replicated.decrees import Ruling
 from paxos.replicated.values import CLIENT_PREFIX, Command, Failure, Result, Session
 from paxos.testing.linearizability import Handle
 
@@ -113,7 +114,7 @@ class Client:
         process = self._random.choice(list(self._simulation.processes.values()))
         life = self._life
 
-        def answered(slot: int, result: Result | None) -> None:
+        def answered(slot: int, result: Result | Ruling | None) -> None:
             if not self._embedded and self._random.random() < self._simulation.network.weather.loss:
                 return  # the answer is lost on its way, like anything else
             self._world.after(0.0005, self._answered, life, number, result)
@@ -130,7 +131,8 @@ class Client:
         wait = self._random.uniform(*PATIENCE) * (ATTEMPTS if self._embedded else 1)
         self._world.after(wait, self._try, number, attempt + 1)
 
-    def _answered(self, life: int, number: int, result: Result | None) -> None:
+    def _answered(self, life: int, number: int, result: Result | Ruling | None) -> None:
+        assert not isinstance(result, Ruling)
         if life == self._life and number == self._number and self._operation is not None:
             self._end(result)
 

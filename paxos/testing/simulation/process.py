@@ -10,6 +10,7 @@ from paxos.journal import JournalCorrupt, JournalError
 from paxos.protocol.effects import Send, Supply, Wake
 from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
+from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.messages import Advanced, Propose
 from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
@@ -21,7 +22,7 @@ from paxos.testing.simulation.disk import Disk
 if TYPE_CHECKING:
     from paxos.testing.simulation.simulation import Simulation
 
-Answer = Callable[[int, Result | None], None]
+Answer = Callable[[int, Result | Ruling | None], None]
 
 INBOX_BOUND = 4096
 TURN = 0.00002
@@ -145,8 +146,8 @@ class Process:
             self.roles.proposer.adopt(command, self.clock())
             self._put("proposer", self.name, Propose((command,), 1))
 
-    def submit_own(self, data: bytes, answer: Answer) -> None:
-        """Propose a command of an application that embeds this node."""
+    def submit_own(self, data: bytes | Decree, answer: Answer) -> None:
+        """Propose a command of an application that embeds this node, or a decree of the node."""
         number, self._number = self._number, self._number + 1
         self.submit(Command(self.session, number, data), answer)
 

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from paxos.cli.chaos import chaos
 from paxos.cli.check import check
 from paxos.cli.demo import demo
 from paxos.cli.group import INTERRUPTED, Commands
@@ -25,7 +26,7 @@ def paxos() -> None:
     """
 
 
-for command in (init, serve, status, propose, demo, simulate, check):
+for command in (init, serve, status, propose, demo, simulate, chaos, check):
     paxos.add_command(command)
 
 

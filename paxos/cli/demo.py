@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import tempfile
-import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING
 import click
 import trio
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from paxos.cli.group import TERMINATED
 from paxos.cli.options import JSON
+from paxos.cli.terminal import Terminal, until_terminated
 from paxos.errors import ConfigError
 
 if TYPE_CHECKING:  # what the demo needs is imported when it is asked for
@@ -67,59 +66,13 @@ def demo(nodes: int, subscriptions: int, kills: int, as_json: bool) -> None:
 
 def _play(plan: Plan) -> Report | None:
     """Play in a folder that is removed afterwards; None when SIGTERM ended the story."""
-    with tempfile.TemporaryDirectory(prefix="paxos-demo-") as folder, _Terminal(plan) as audience:
-        return trio.run(_until_terminated, plan, Path(folder), audience)
-
-
-async def _until_terminated(plan: Plan, folder: Path, audience: _Terminal) -> Report | None:
     from paxos.demo.story import play
 
-    report: Report | None = None
-    with trio.open_signal_receiver(signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-
-            async def stop() -> None:
-                await anext(signals)
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(stop)
-            report = await play(plan, folder, audience)
-            nursery.cancel_scope.cancel()
-    return report
-
-
-class _Terminal:
-    """The audience: events as lines, and a bar where there is a terminal."""
-
-    def __init__(self, plan: Plan) -> None:
-        console = Console(stderr=True, highlight=False)  # standard output is for the result
-        self._begun = time.monotonic()
-        self._progress = Progress(
-            TextColumn("charged"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._bar = self._progress.add_task("charged", total=plan.subscriptions)
-
-    def __enter__(self) -> _Terminal:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def say(self, text: str) -> None:
-        """Print an event above the bar."""
-        seconds = time.monotonic() - self._begun
-        self._progress.console.print(f"{seconds:6.2f} s  {text}", markup=False, soft_wrap=True)
-
-    def progress(self, charged: int) -> None:
-        """Move the bar."""
-        self._progress.update(self._bar, completed=charged)
+    with (
+        tempfile.TemporaryDirectory(prefix="paxos-demo-") as folder,
+        Terminal("charged", plan.subscriptions) as audience,
+    ):
+        return trio.run(until_terminated, partial(play, plan, Path(folder), audience))
 
 
 def _print(report: Report, as_json: bool) -> None:

@@ -25,6 +25,9 @@ from paxos.testing.processes.logs import Log, compare_logs, read_log
 from paxos.testing.processes.relay import Link, Relay
 from paxos.transport import Address
 
+STORE: Final = "paxos.testing.simulation.store:Store"
+"""Registers by name: ``r key``, ``w key value`` and ``c key expected new``."""
+
 LAST_WORDS: Final = 2000
 """How much of a dead member's log an error shows, in bytes."""
 
@@ -66,7 +69,7 @@ class LocalCluster:
         self,
         nodes: int = 3,
         *,
-        machine: str = "paxos.testing.simulation.store:Store",
+        machine: str = STORE,
         folder: Path | None = None,
         timing: Timing | None = None,
         seed: int = 0,

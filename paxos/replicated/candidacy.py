@@ -223,13 +223,17 @@ class Candidacy:
     # The candidate's side.
 
     def stand(self, now: float) -> Effects:
-        """Ask the others whether a candidacy would be welcome; alone, begin at once."""
+        """Ask the others whether a candidacy would be welcome.
+
+        There is nobody to ask in a cluster of one, and nothing to ask with a ballot that is below
+        every other: it can depose nobody. So a new cluster decides after four message delays.
+        """
         if self.disabled:
             return self._stand_later(self.timing.suspicion)
         self.polls += 1
         self.asked_at = int(now * 1e6)
         self.state = Polling(self.polls, {self.proposer.name})
-        if self._is_quorum(self.state.granted):
+        if self._is_quorum(self.state.granted) or self._has_the_least_ballot():
             return self._begin()
         return self._ask(self.state)
 
@@ -253,6 +257,11 @@ class Candidacy:
         if self._is_quorum(set(self._members()) - state.refused):
             return ()
         return self._fail(f"{source} says that {polled.ballot.node or 'another'} leads or stands")
+
+    def _has_the_least_ballot(self) -> bool:
+        """Tell whether the next ballot would be the least that any member can ever begin."""
+        proposer = self.proposer
+        return proposer.highest == Ballot.ZERO and proposer.name == min(self._members())
 
     def _begin(self) -> Effects:
         self.state = Campaigning()
@@ -347,7 +356,9 @@ class Candidacy:
         match self.state:
             case Following(detector=detector, ballot=ballot):
                 if not detector.suspects(now):
-                    return (Wake(*(self.timing.heartbeat,) * 2),)
+                    # The ranks are staggered by less than a heartbeat: look when it is time.
+                    left = max(detector.threshold - detector.silence(now), 0.001)
+                    return (Wake(*(min(left, self.timing.heartbeat),) * 2),)
                 self.why = f"{ballot.node} led, and is silent"
                 event = LeaderSuspected(ballot, detector.silence(now))
                 rank = self._rank()

@@ -1,0 +1,20 @@
+"""All benchmarks by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks.contention import sweep as contention
+from benchmarks.suite import Benchmark
+
+CATALOGUE: Final[dict[str, Benchmark]] = {
+    benchmark.name: benchmark
+    for benchmark in (
+        Benchmark(
+            "contention",
+            "rounds-to-decision when many propose at once, simulated",
+            contention.sweep,
+            contention.run,
+        ),
+    )
+}

@@ -1,0 +1,72 @@
+"""Who stands when: without clocks, messages are handed over one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from paxos.node.cluster import Timing
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.effects import Effects, Persist, Send, Wake
+from paxos.protocol.messages import Message, Prepare
+from paxos.protocol.proposer import Proposer
+from paxos.protocol.quorums import Majority
+from paxos.protocol.records import Begun
+from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.messages import Heartbeat, Poll
+
+MEMBERS = ("a", "b", "c")
+TIMING = Timing(heartbeat=0.025, suspicion=0.15)
+
+
+def candidacy(name: str = "a", members: tuple[str, ...] = MEMBERS) -> Candidacy:
+    return Candidacy(Proposer(name, Majority(members)), TIMING)
+
+
+def sent(effects: Effects) -> list[Message]:
+    return [effect.message for effect in effects if isinstance(effect, Send)]
+
+
+def alarm(effects: Effects) -> Wake:
+    (wake,) = (effect for effect in effects if isinstance(effect, Wake))
+    return wake
+
+
+def test_member_with_the_least_ballot_of_all_need_not_ask() -> None:
+    first = candidacy("a")
+    assert alarm(first.start()) == Wake(0.0, 0.0)
+    effects = first.wake(0.0)
+    assert Persist(Begun(Ballot(1, "a"))) in effects
+    assert sent(effects) == [Prepare(Ballot(1, "a"), 0)]
+
+
+@pytest.mark.parametrize("name", ["b", "c"])
+def test_member_whose_ballot_could_depose_another_asks(name: str) -> None:
+    other = candidacy(name)
+    other.start()
+    (poll,) = sent(other.wake(0.0))
+    assert isinstance(poll, Poll)
+
+
+def test_first_in_rank_asks_when_its_name_is_not_the_least() -> None:
+    first = candidacy("z", ("z", "b", "c"))
+    first.start()
+    (poll,) = sent(first.wake(0.0))
+    assert isinstance(poll, Poll)
+
+
+def test_member_that_has_begun_a_ballot_in_an_earlier_life_asks() -> None:
+    first = candidacy("a")
+    first.proposer.recall(Begun(Ballot(1, "a")))
+    first.start()
+    (poll,) = sent(first.wake(0.0))
+    assert isinstance(poll, Poll)
+
+
+def test_silence_of_a_leader_is_noticed_when_it_is_long_enough_and_not_a_heartbeat_later() -> None:
+    follower = candidacy("b")
+    now = 7.0
+    wake = alarm(follower.handle("a", Heartbeat(Ballot(1, "a"), 0, 1, 500), now))
+    while not follower.why:
+        now += wake.earliest
+        wake = alarm(follower.wake(now))
+    assert now == pytest.approx(7.0 + TIMING.suspicion, abs=0.0011)

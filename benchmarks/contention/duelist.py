@@ -35,7 +35,7 @@ class Contender(Protocol):
         """Do what is due."""
         ...
 
-    def flush(self) -> Effects:
+    def flush(self, now: float) -> Effects:
         """Propose what waits."""
         ...
 
@@ -86,7 +86,7 @@ class Duelist:
             return (*self.proposer.prepare(self.frontier), retry)
         return (*self.proposer.repeat(), retry)
 
-    def flush(self) -> Effects:
+    def flush(self, now: float) -> Effects:
         """Propose this proposer's value once, as soon as the ballot is free to."""
         state = self.proposer.state
         if self.proposed or self.proposer.room <= 0 or not isinstance(state, Leading):

@@ -150,7 +150,7 @@ class Station:
                 role, source, message = self._local.popleft()
                 self._carry_out(role, self._handle(role, source, message))
             self._carry_out("learner", self.roles.learner.flush())
-            self._carry_out("proposer", self.proposer.flush())
+            self._carry_out("proposer", self.proposer.flush(self._around.now()))
 
     def _handle(self, role: Role, source: str, message: Message | None) -> Effects:
         now = self._around.now()

@@ -41,6 +41,13 @@ class Journal(Protocol):
         """
 
     @property
+    def mark(self) -> tuple[int, int]:
+        """The journal's identity, a number above 0, and how many of its writes are durable.
+
+        A journal that is readmitted takes another identity. May be asked from any thread.
+        """
+
+    @property
     def inline(self) -> bool:
         """True where a write costs nothing, so that no thread is needed for it."""
 

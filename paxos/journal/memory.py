@@ -8,7 +8,7 @@ from attrs import Factory, define
 
 from paxos.journal.base import JournalError, highest_begun, highest_promised
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.records import Begun, Doubted, Learned, Promised, Readmitted, Record, Voted
 from paxos.protocol.values import Value
 
 
@@ -22,6 +22,8 @@ class _Memory:
     votes: dict[int, Voted] = Factory(dict)
     chosen: list[Value] = Factory(list)
     doubt: str = ""
+    identity: int = 1
+    writes: int = 0
 
 
 def _length(value: Value) -> int:
@@ -47,6 +49,7 @@ class MemoryJournal:
         self._size = size
         self._failure: str | None = None
         memory.boot += 1
+        memory.writes += 1
         self.boot = memory.boot
 
     def reopened(self) -> MemoryJournal:
@@ -60,17 +63,26 @@ class MemoryJournal:
         """Let every write from now on raise `JournalError` with this reason."""
         self._failure = reason
 
-    def forget(self, doubt: str) -> None:
-        """Lose everything but the doubt, as where a file is gone and its witness is not."""
+    def forget(self, doubt: str = "") -> None:
+        """Lose everything but the doubt, as where a file is gone and its witness is not.
+
+        Without doubt, the witness is gone, too: only the other nodes can know.
+        """
         self.fail("the journal is gone")
         memory = self._memory
         memory.begun = memory.promised = Ballot.ZERO
         memory.votes, memory.chosen, memory.doubt = {}, [], doubt
+        memory.identity, memory.writes = memory.identity + 1, 0
 
     @property
     def doubt(self) -> str:
         """See `Journal.doubt`."""
         return self._memory.doubt
+
+    @property
+    def mark(self) -> tuple[int, int]:
+        """See `Journal.mark`."""
+        return self._memory.identity, self._memory.writes
 
     @property
     def frontier(self) -> int:
@@ -93,6 +105,12 @@ class MemoryJournal:
         )
         memory.begun = highest_begun(records, memory.begun)
         memory.promised = highest_promised(records, memory.promised)
+        memory.writes += 1
+        for record in records:
+            if isinstance(record, Doubted):
+                memory.doubt = record.why
+            elif isinstance(record, Readmitted):
+                memory.doubt, memory.identity = "", memory.identity + 1
 
     def recover(self) -> Iterator[Record]:
         """See `Journal.recover`."""

@@ -7,8 +7,11 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from attrs import evolve
 
 from paxos.journal.base import JournalCorrupt, JournalError, highest_begun, highest_promised
 from paxos.journal.lock import JournalLock
@@ -27,7 +30,15 @@ from paxos.journal.tables import (
 )
 from paxos.journal.witness import Mark, Witness, doubt
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.records import (
+    Begun,
+    Doubted,
+    Learned,
+    Promised,
+    Readmitted,
+    Record,
+    Voted,
+)
 from paxos.protocol.values import Value
 
 _LOG = """
@@ -72,6 +83,7 @@ class SqliteJournal:
     inline = False
     doubt: str
     """Why this journal may have forgotten something; empty when it has not. It must not vote."""
+    mark: tuple[int, int]
 
     def __init__(
         self,
@@ -138,7 +150,7 @@ class SqliteJournal:
         update_about(db, "boot", self.boot)
         self._count_write((self.boot,))
         db.execute("COMMIT")
-        self._witness.note(self._mark)
+        self._tell_witness()
         self._witness.sync()
         sync_directory(self.path.parent)  # the names of all these files
 
@@ -161,10 +173,10 @@ class SqliteJournal:
         text = f"{mark.writes} {mark.chain:08x} {self._open_crc:08x}"
         update_about(self._writer, "writes", text)
 
-    @property
-    def mark(self) -> Mark:
-        """How far the journal is written."""
-        return self._mark
+    def _tell_witness(self) -> None:
+        """Let everybody know of the transaction; only once it is durable."""
+        self._witness.note(self._mark)
+        self.mark = (self._mark.identity, self._mark.writes)
 
     def write(self, records: Sequence[Record]) -> None:
         """See `Journal.write`."""
@@ -177,9 +189,10 @@ class SqliteJournal:
             promised = self._raise_about(
                 "promised", self._promised, highest_promised(records, self._promised)
             )
+            self._put_doubt(records)
             self._count_write((*crcs, begun.number, promised.number, frontier))
             self._writer.execute("COMMIT")
-            self._witness.note(self._mark)
+            self._tell_witness()
         except (sqlite3.Error, OSError) as error:
             # The kernel may have thrown away what it could not write and call the next sync a
             # success. So there is no next one, and no rollback: only another life may write.
@@ -220,6 +233,16 @@ class SqliteJournal:
         if frontier != self.frontier:
             update_about(self._writer, "frontier", frontier)
         return frontier, crcs
+
+    def _put_doubt(self, records: Sequence[Record]) -> None:
+        """Note that the journal is in doubt, or that it is not any more and has a new identity."""
+        for record in records:
+            if isinstance(record, Doubted):
+                update_about(self._writer, "doubt", record.why)
+            elif isinstance(record, Readmitted):
+                self._mark = evolve(self._mark, identity=_draw_identity())
+                update_about(self._writer, "doubt", "")
+                update_about(self._writer, "identity", f"{self._mark.identity:016x}")
 
     def _raise_about(self, key: str, known: Ballot, highest: Ballot) -> Ballot:
         if highest > known:
@@ -325,8 +348,9 @@ def _first_facts(cluster: str, node: str) -> dict[str, object]:
         "cluster": cluster,
         "node": node,
         "format": FORMAT,
-        "identity": secrets.token_hex(16),
-        "boot": 0,
+        "identity": f"{_draw_identity():016x}",
+        # Where a node's earlier journal is gone, its boots must still rise: see `Session`.
+        "boot": int(time.time()),
         "begun": str(Ballot.ZERO),
         "promised": str(Ballot.ZERO),
         "frontier": 0,
@@ -335,10 +359,14 @@ def _first_facts(cluster: str, node: str) -> dict[str, object]:
     }
 
 
+def _draw_identity() -> int:
+    return secrets.randbits(62) + 1
+
+
 def _parse_mark(identity: str, writes: str) -> tuple[Mark, int]:
     """Return the mark, and the checksum of the open votes."""
     count, chain, open_crc = writes.split(" ")
-    return Mark(identity, int(count), int(chain, 16)), int(open_crc, 16)
+    return Mark(int(identity, 16), int(count), int(chain, 16)), int(open_crc, 16)
 
 
 def _parse_ballot(text: str) -> Ballot:

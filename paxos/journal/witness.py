@@ -20,15 +20,15 @@ from typing import Final
 
 from attrs import frozen
 
-_LINE: Final = re.compile(rb"([0-9a-f]{32}) +(\d{1,19}) ([0-9a-f]{8}) ([0-9a-f]{8})\n")
+_LINE: Final = re.compile(rb"([0-9a-f]{16}) +(\d{1,19}) ([0-9a-f]{8}) ([0-9a-f]{8})\n")
 
 
 @frozen
 class Mark:
     """How far a journal was written."""
 
-    identity: str
-    """Which journal: 32 hexadecimal digits, drawn at random when the file was made."""
+    identity: int
+    """Which journal: a number of 63 bits, drawn at random when the file was made."""
     writes: int
     """How many transactions it has written."""
     chain: int
@@ -59,11 +59,11 @@ class Witness:
         match = _LINE.fullmatch(line)
         if match is None or zlib.crc32(line[:-9]) != int(match[4], 16):
             raise ValueError
-        return Mark(match[1].decode(), int(match[2]), int(match[3], 16))
+        return Mark(int(match[1], 16), int(match[2]), int(match[3], 16))
 
     def note(self, mark: Mark) -> None:
         """Replace the mark: one write of less than a sector, which a kill cannot cut in two."""
-        text = f"{mark.identity} {mark.writes:19} {mark.chain:08x} ".encode()
+        text = f"{mark.identity:016x} {mark.writes:19} {mark.chain:08x} ".encode()
         os.pwrite(self._file, b"%s%08x\n" % (text, zlib.crc32(text)), 0)
 
     def sync(self) -> None:

@@ -81,6 +81,7 @@ class Engine:
             journal.recover(),
             cluster.window,
             journal.doubt,
+            lambda: journal.mark,
         )
         self._ask_send, self._ask_receive = trio.open_memory_channel[Supply](SUPPLY_BOUND)
         self.supplies_dropped = 0
@@ -94,7 +95,7 @@ class Engine:
             nursery.start_soon(self._timers.run)
             nursery.start_soon(self._supply)
             nursery.start_soon(self._post.send_soon)
-            for role, turn in self.roles.start().items():
+            for role, turn in self.roles.start(trio.current_time()).items():
                 self._carry_out(role, turn)
 
     def resign(self) -> None:

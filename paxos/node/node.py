@@ -224,7 +224,7 @@ class Node(Watcher):
         """Return what this node tells a client about itself."""
         proposer, learner = self._engine.roles.proposer, self._engine.roles.learner
         candidacy, roles = proposer.candidacy, self._engine.roles
-        silenced = roles.failure or roles.doubt
+        silenced = roles.failure or roles.admission.why
         serving = isinstance(candidacy.state, Serving)
         role = "leader" if proposer.serving else "follower" if candidacy.why == "" else "candidate"
         why = silenced or candidacy.why

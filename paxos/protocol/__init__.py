@@ -29,6 +29,9 @@ section what it says                                         where
 --      reads that are no commands: not in the paper         `Confirmation`
 ======= ==================================================== ====================================
 
+What the paper takes for granted, that stable storage forgets nothing, fails, too: `readmission` is
+how an acceptor that has forgotten something becomes safe again.
+
 Messages
 --------
 
@@ -46,6 +49,8 @@ learn    `Chosen`          learner -> learners       a quorum voted for it at th
 learn    `Learn`, `Teach`  learner <-> learner       send me those slots; here is one
 read     `Confirm`         proposer -> acceptors     is there no ballot above mine?
 read     `Confirmed`       acceptor -> proposer      I have promised none
+readmit  `AskMemory`,      node <-> others           what do you remember of me? This
+         `Memory`
 ======== ================= ========================= ==================================
 
 Words
@@ -160,10 +165,12 @@ from paxos.protocol.learner import Learner
 from paxos.protocol.messages import (
     Accept,
     Accepted,
+    AskMemory,
     Chosen,
     Confirm,
     Confirmed,
     Learn,
+    Memory,
     Message,
     PaxosMessage,
     Prepare,
@@ -174,7 +181,16 @@ from paxos.protocol.messages import (
 )
 from paxos.protocol.proposer import Idle, Leading, Preparing, Proposer
 from paxos.protocol.quorums import Majority, Quorums
-from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.readmission import Readmission
+from paxos.protocol.records import (
+    Begun,
+    Doubted,
+    Learned,
+    Promised,
+    Readmitted,
+    Record,
+    Voted,
+)
 from paxos.protocol.values import NOOP, NoOp, Value
 
 __all__ = [
@@ -182,6 +198,7 @@ __all__ = [
     "Accept",
     "Accepted",
     "Acceptor",
+    "AskMemory",
     "Ballot",
     "BallotBegun",
     "BallotLost",
@@ -192,6 +209,7 @@ __all__ = [
     "Confirmation",
     "Confirmed",
     "Deliver",
+    "Doubted",
     "Effect",
     "Effects",
     "Event",
@@ -201,6 +219,7 @@ __all__ = [
     "Learned",
     "Learner",
     "Majority",
+    "Memory",
     "Message",
     "NoOp",
     "PaxosMessage",
@@ -212,6 +231,8 @@ __all__ = [
     "Promised",
     "Proposer",
     "Quorums",
+    "Readmission",
+    "Readmitted",
     "Record",
     "Rejected",
     "Send",

@@ -14,6 +14,8 @@ learn    `Chosen`          learner -> learners     a quorum voted for it at this
 learn    `Learn`, `Teach`  learner <-> learner     send me those slots; here is one
 read     `Confirm`         proposer -> acceptors   is there no ballot above mine?
 read     `Confirmed`       acceptor -> proposer    I have promised none
+readmit  `AskMemory`,      node <-> others         what do you remember of me? This
+         `Memory`
 ======== ================= ======================= ====================================
 
 One departure from the paper: ``Accepted`` and ``Chosen`` carry no value. A ballot proposes at most
@@ -140,6 +142,40 @@ class Confirmed(Message):
     number: int
 
 
+@frozen
+class AskMemory(Message):
+    """A node that may have forgotten something asks the others, before it votes."""
+
+    number: int
+    """Of this attempt, to be returned."""
+
+
+@frozen
+class Memory(Message):
+    """The answer to `AskMemory`."""
+
+    number: int
+    highest: Ballot
+    """The highest ballot that the sender has begun or promised."""
+    frontier: int
+    """The first slot that the sender has not learned."""
+    journal: int
+    """The identity of the asker's journal as the sender knows it; 0 if it knows none."""
+    writes: int
+    """How many writes it had when it was last heard."""
+
+
 PaxosMessage: TypeAlias = (
-    Prepare | Promise | Accept | Accepted | Rejected | Chosen | Learn | Teach | Confirm | Confirmed
+    Prepare
+    | Promise
+    | Accept
+    | Accepted
+    | Rejected
+    | Chosen
+    | Learn
+    | Teach
+    | Confirm
+    | Confirmed
+    | AskMemory
+    | Memory
 )

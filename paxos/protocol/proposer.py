@@ -44,6 +44,15 @@ class Preparing:
     frontier: int
     promises: dict[str, Parts] = field(factory=dict)
 
+    def take(self, source: str, promise: Promise) -> bool:
+        """Take one part of a promise of this ballot; tell whether the promise is whole."""
+        parts = self.promises.get(source)
+        if parts is None or parts.frontier < promise.frontier:
+            parts = self.promises[source] = Parts(promise.frontier, promise.total)
+        if (parts.frontier, parts.total) == (promise.frontier, promise.total):
+            parts.votes.update((vote.slot, vote) for vote in promise.votes)
+        return parts.whole
+
     def whole_promises(self) -> dict[str, Parts]:
         """Return the promises of which no part is missing, by acceptor."""
         return {node: parts for node, parts in self.promises.items() if parts.whole}
@@ -113,12 +122,7 @@ class Proposer:
         state = self.state
         if not isinstance(state, Preparing) or promise.ballot != state.ballot:
             return ()
-        parts = state.promises.get(source)
-        if parts is None or parts.frontier < promise.frontier:
-            parts = state.promises[source] = Parts(promise.frontier, promise.total)
-        if (parts.frontier, parts.total) == (promise.frontier, promise.total):
-            parts.votes.update((vote.slot, vote) for vote in promise.votes)
-        return self._lead_if_prepared(state) if parts.whole else ()
+        return self._lead_if_prepared(state) if state.take(source, promise) else ()
 
     def on_rejected(self, source: str, rejected: Rejected) -> Effects:
         """Hear from an acceptor that it has promised a higher ballot.

@@ -47,4 +47,18 @@ class Learned:
     value: Value
 
 
-Record: TypeAlias = Begun | Promised | Voted | Learned
+@frozen
+class Doubted:
+    """The node has found out that its journal has forgotten something: it must not vote."""
+
+    why: str
+
+
+@frozen
+class Readmitted:
+    """An acceptor that had forgotten something may vote again, above this ballot."""
+
+    ballot: Ballot
+
+
+Record: TypeAlias = Begun | Promised | Voted | Learned | Doubted | Readmitted

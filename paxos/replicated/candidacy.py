@@ -18,6 +18,7 @@ from paxos.protocol.effects import Effects, Send, Wake
 from paxos.protocol.messages import Message, Prepare, Promise, Rejected
 from paxos.protocol.proposer import Idle as NoBallot
 from paxos.protocol.proposer import Leading, Preparing, Proposer
+from paxos.replicated.admission import Admission
 from paxos.replicated.events import LeaderSuspected, QuorumLost
 from paxos.replicated.messages import Heard, Heartbeat, Poll, Polled, Resigned
 from paxos.replicated.timing import Estimate, FailureDetector, Timing
@@ -85,6 +86,7 @@ class Candidacy:
 
     proposer: Proposer
     timing: Timing
+    admission: Admission
     frontier: int = 0
     """The first slot that this node has not learned."""
     state: State = field(factory=Waiting)
@@ -101,8 +103,8 @@ class Candidacy:
     """A node that hears a leader which this one does not, and until when that is believed."""
     grant: tuple[str, float] = _NOBODY
     """Whom this node last encouraged, and until when it encourages nobody else."""
-    disabled: str = ""
-    """Why this node may not stand at all; empty when it may."""
+    failure: str = ""
+    """Why this node can keep no ballots any more; empty when it can."""
     why: str = "just started"
     """Why no leader is known, for people; empty when one is."""
 
@@ -129,9 +131,18 @@ class Candidacy:
                 return self.on_resigned(source, message)
         return ()
 
+    def admit(self) -> Effects:
+        """Stand in the order of rank, now that this node may, unless a leader is heard."""
+        return () if isinstance(self.state, Following) else self.start()
+
+    @property
+    def disabled(self) -> str:
+        """Why this node may not stand at all; empty when it may."""
+        return self.failure or self.admission.why
+
     def disable(self, why: str) -> None:
         """Never stand again: this node cannot keep its ballots."""
-        self.disabled = why
+        self.failure = why
         self.proposer.stop()
         self._stand_later(0)
 
@@ -144,13 +155,16 @@ class Candidacy:
         if (beat.ballot, beat.sent) <= self.last_beat:
             return ()  # late, repeated or replayed: no sign of life
         self.last_beat = (beat.ballot, beat.sent)
+        for mark in beat.marks:
+            self.admission.note(mark)
         if isinstance(proposer.state, Preparing | Leading) and proposer.state.ballot >= beat.ballot:
             return ()
         if isinstance(state, Following) and beat.ballot < state.ballot:
             return ()
         effects: Effects = ()
         if not self.disabled:  # a leader counts on those who hear it, and this node cannot vote
-            effects = (Send((source,), Heard(beat.ballot, self.frontier, beat.sent)),)
+            heard = Heard(beat.ballot, self.frontier, beat.sent, self.admission.own)
+            effects = (Send((source,), heard),)
         if isinstance(state, Following) and beat.ballot == state.ballot:
             state.detector.arrive(now)
             return effects
@@ -297,6 +311,7 @@ class Candidacy:
         state = self.state
         if isinstance(state, Serving) and heard.ballot == self.proposer.state.ballot:  # type: ignore[union-attr]  # Serving goes with Leading
             state.contact[source] = now
+            self.admission.note(heard.mark)
             self.round_trip.add(max(0.0, now - heard.sent / 1e6))
         return ()
 
@@ -324,7 +339,8 @@ class Candidacy:
         if self._stands_still(state, ballot, now):
             return self._fail("this node led, but this ballot could decide nothing")
         sent, round_trip = int(now * 1e6), int(self.round_trip.mean * 1e6)
-        beat = Heartbeat(ballot.ballot, self.frontier, sent, round_trip)
+        marks = self.admission.marks()
+        beat = Heartbeat(ballot.ballot, self.frontier, sent, round_trip, marks)
         effects: Effects = (Send(self._others(), beat),) if self._others() else ()
         return (*effects, *self._repeat(state, now), Wake(*(self.timing.heartbeat,) * 2))
 

@@ -30,6 +30,7 @@ from attrs import frozen
 
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.messages import Message
+from paxos.replicated.admission import Mark
 from paxos.replicated.values import Command, CommandId, Leadership
 
 
@@ -44,6 +45,8 @@ class Heartbeat(Message):
     """The leader's own monotonic clock in microseconds, to be returned; means nothing elsewhere."""
     round_trip: int
     """The leader's smoothed round trip in microseconds."""
+    marks: tuple[Mark, ...]
+    """What the leader knows of every member's journal, its own included."""
 
 
 @frozen
@@ -53,6 +56,8 @@ class Heard(Message):
     ballot: Ballot
     frontier: int
     sent: int
+    mark: Mark
+    """The follower's own journal."""
 
 
 @frozen

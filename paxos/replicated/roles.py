@@ -6,17 +6,18 @@ role handle every message, sync once what it wants persisted, then carry out the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import define, frozen
 
 from paxos.protocol.acceptor import Acceptor
-from paxos.protocol.effects import Effect, Effects, Persist, PersistLater
+from paxos.protocol.effects import Effect, Effects, Persist, PersistLater, Send
 from paxos.protocol.learner import Learner
-from paxos.protocol.messages import Message
+from paxos.protocol.messages import AskMemory, Memory, Message
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Quorums
 from paxos.protocol.records import Record
+from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.log_proposer import LogProposer
@@ -64,10 +65,9 @@ class Roles:
     acceptor: Acceptor
     proposer: LogProposer
     learner: LogLearner
+    admission: Admission
     failure: str = ""
     """Why this node votes no more: its journal has failed. Empty as long as it can be written."""
-    doubt: str = ""
-    """Why this node must not vote: its journal has forgotten something. It learns, nevertheless."""
 
     @classmethod
     def begin(
@@ -79,29 +79,34 @@ class Roles:
         records: Iterable[Record],
         window: int = 64,
         doubt: str = "",
+        journal: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> Roles:
-        """Return the roles as the journal's records restore them."""
+        """Return the roles as the journal's records restore them.
+
+        ``doubt`` says why the journal may have forgotten something, and ``journal`` tells its
+        identity and how many of its writes are durable at the moment.
+        """
         name = session.node
         proposer = Proposer(name, quorums, window=window)
+        admission = Admission(name, quorums, timing, journal, doubt)
+        reading = Reading(proposer, session.boot)
         roles = cls(
             Acceptor(horizon=VOTING_HORIZON),
-            LogProposer(Candidacy(proposer, timing), Reading(proposer, session.boot)),
+            LogProposer(Candidacy(proposer, timing, admission), reading),
             LogLearner(Learner(name, quorums), ReplicatedState(machine), session),
+            admission,
         )
         for record in records:
             roles.acceptor.recall(record)
             roles.proposer.recall(record)
             roles.learner.recall(record)
-        if doubt:
-            roles.doubt = doubt
-            roles.proposer.candidacy.disable(doubt)
         return roles
 
-    def start(self) -> dict[Role, Turn]:
+    def start(self, now: float) -> dict[Role, Turn]:
         """Begin to take part: what the roles want before any message has arrived."""
         return {
             "learner": Turn.of(self.learner.flush()),
-            "proposer": Turn.of(self.proposer.start()),
+            "proposer": Turn.of((*self.proposer.start(), *self.admission.wake(now))),
         }
 
     def turn(self, role: Role, inbox: Iterable[tuple[str, Message | None]], now: float) -> Turn:
@@ -123,7 +128,12 @@ class Roles:
             for source, message in inbox:
                 if message is None:
                     effects += proposer.wake(now)
+                    effects += self.admission.wake(now)
+                elif isinstance(message, AskMemory):
+                    effects.append(self._remember(source, message))
                 else:
+                    if not self.admission.admitted:
+                        effects += self._admit(source, message, now)
                     effects += proposer.handle(source, message, now)
             effects += proposer.flush(now)
         return Turn.of(effects)
@@ -139,6 +149,23 @@ class Roles:
     def _accept(self, source: str, message: Message | None) -> Effects:
         if isinstance(message, Advanced):
             self.acceptor.advance(message.frontier)
-        elif message is not None and not self.failure and not self.doubt:
+        elif message is not None and self.admission.admitted and not self.failure:
             return self.acceptor.handle(source, message)
         return ()
+
+    def _remember(self, source: str, asked: AskMemory) -> Effect:
+        """Tell another node what is remembered of it here."""
+        highest = max(self.acceptor.promised, self.proposer.candidacy.proposer.highest)
+        frontier = self.proposer.candidacy.frontier
+        memory = Memory(asked.number, highest, frontier, *self.admission.remember(source))
+        return Send((source,), memory)
+
+    def _admit(self, source: str, message: Message, now: float) -> Effects:
+        """Let this node vote if nothing speaks against it any more."""
+        frontier = self.proposer.candidacy.frontier
+        effects, records = self.admission.handle(source, message, frontier, self.acceptor.votes)
+        for record in records:
+            self.acceptor.recall(record)
+            self.proposer.recall(record)
+        effects += tuple(Persist(record) for record in records)
+        return effects + (self.proposer.candidacy.admit() if self.admission.admitted else ())

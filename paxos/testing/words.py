@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from paxos.protocol import messages as paxos
 from paxos.protocol.messages import Message
-from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.records import Begun, Doubted, Learned, Promised, Readmitted, Record, Voted
 from paxos.replicated import messages as more
 
 _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
@@ -21,6 +21,8 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     paxos.Teach: lambda m: f"teach slot {m.slot}: {m.value}",
     paxos.Confirm: lambda m: f"confirm {m.ballot}, round {m.number}",
     paxos.Confirmed: lambda m: f"confirmed {m.ballot}, round {m.number}",
+    paxos.AskMemory: lambda m: f"ask memory {m.number}",
+    paxos.Memory: lambda m: f"memory {m.number}: {m.highest}, learned to {m.frontier}",
     more.Heartbeat: lambda m: f"heartbeat {m.ballot}, learned to {m.frontier}",
     more.Heard: lambda m: f"heard {m.ballot}, learned to {m.frontier}",
     more.Resigned: lambda m: f"resigned {m.ballot}",
@@ -53,6 +55,10 @@ def record_in_words(record: Record) -> str:
             return f"voted {ballot} slot {slot}: {value}"
         case Learned(slot, _, value):
             return f"learned slot {slot}: {value}"
+        case Doubted(why):
+            return f"in doubt: {why}"
+        case Readmitted(ballot):
+            return f"readmitted above {ballot}"
 
 
 def in_words(message: Message) -> str:

@@ -17,6 +17,7 @@ from attrs import AttrsInstance
 from paxos.protocol import messages as protocol
 from paxos.protocol.messages import Message, Vote
 from paxos.replicated import messages as replicated
+from paxos.replicated.admission import Mark
 from paxos.wire.cbor import Malformed, parse
 from paxos.wire.decrees import encode_decree
 from paxos.wire.fields import (
@@ -32,10 +33,14 @@ from paxos.wire.fields import (
     TEXT,
     Field,
     Writer,
+    name,
     natural,
     real_ballot,
 )
 from paxos.wire.values import read_commands, read_value, write_commands, write_value
+
+MAX_MARKS: Final = 256
+"""The most journals of which one heartbeat tells."""
 
 MAX_VOTES: Final = 1024
 """The most votes in one part of a promise."""
@@ -57,6 +62,20 @@ def _read_vote(item: Any) -> Vote:
     raise Malformed("not a vote")
 
 
+def _read_mark(item: Any) -> Mark:
+    if type(item) is tuple and len(item) == 3:
+        return Mark(name(item[0]), natural(item[1]), natural(item[2]))
+    raise Malformed("not a mark of a journal")
+
+
+def _read_marks(item: Any) -> tuple[Mark, ...]:
+    if type(item) is tuple and len(item) <= MAX_MARKS:
+        return tuple([_read_mark(mark) for mark in item])
+    raise Malformed("not marks, or too many")
+
+
+MARK: Final = Field(_read_mark)
+MARKS: Final = Field(_read_marks)
 VALUE: Final = Field(read_value, write_value)
 VOTES: Final = Field(_read_votes, _write_votes)
 COMMANDS: Final = Field(read_commands, write_commands)
@@ -72,8 +91,8 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     8: (protocol.Teach, (NATURAL, VALUE, NATURAL, NATURAL)),
     12: (protocol.Confirm, (BALLOT, NATURAL)),
     13: (protocol.Confirmed, (BALLOT, NATURAL)),
-    16: (replicated.Heartbeat, (BALLOT, NATURAL, NATURAL, NATURAL)),
-    17: (replicated.Heard, (BALLOT, NATURAL, NATURAL)),
+    16: (replicated.Heartbeat, (BALLOT, NATURAL, NATURAL, NATURAL, MARKS)),
+    17: (replicated.Heard, (BALLOT, NATURAL, NATURAL, MARK)),
     18: (replicated.Resigned, (BALLOT,)),
     19: (replicated.Poll, (NATURAL, NATURAL)),
     20: (replicated.Polled, (NATURAL, NATURAL, FLAG, ANY_BALLOT, NATURAL)),
@@ -98,6 +117,8 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     ),
     40: (replicated.Read, (NATURAL, NATURAL)),
     41: (replicated.Readable, (NATURAL, NATURAL, NATURAL)),
+    64: (protocol.AskMemory, (NATURAL,)),
+    65: (protocol.Memory, (NATURAL, ANY_BALLOT, NATURAL, NATURAL, NATURAL)),
 }
 """Number, class, and the kinds of the fields, in the order in which the class declares them."""
 

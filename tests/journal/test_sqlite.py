@@ -50,13 +50,13 @@ def test_anybody_can_look_while_the_node_runs(open_sqlite: Open) -> None:
     assert log == [(0, "leader=node2, epoch=7", "7.node2"), (1, "3 commands", None)]
     facts = run(journal.path, "SELECT key, value FROM about")
     about = {str(key): value for key, value in facts}
-    assert len(str(about.pop("identity"))) == 32
+    assert len(str(about.pop("identity"))) == 16
     assert str(about.pop("writes")).startswith("4 ")
     assert about == {
         "cluster": "shop",
         "node": "node1",
         "format": 1,
-        "boot": 1,
+        "boot": journal.boot,
         "begun": "0.",
         "promised": "7.node2",
         "frontier": 2,
@@ -106,10 +106,11 @@ def test_another_node_is_refused(open_sqlite: Open) -> None:
 
 
 def test_a_refused_opening_is_no_life(open_sqlite: Open) -> None:
-    open_sqlite().close()
+    first = open_sqlite()
+    first.close()
     with pytest.raises(JournalError):
         open_sqlite(node="node2")
-    assert open_sqlite().boot == 2
+    assert open_sqlite().boot == first.boot + 1
 
 
 def test_a_newer_format_is_refused(open_sqlite: Open) -> None:
@@ -263,7 +264,7 @@ def test_a_reader_that_holds_on_to_the_old_log_is_named(
     with pytest.raises(JournalError, match="somebody reads it in a long transaction"):
         open_sqlite()
     reader.close()
-    assert open_sqlite().boot == 2
+    assert len(list(open_sqlite().recover())) == 21
 
 
 def test_a_full_disk_is_final(open_sqlite: Open) -> None:

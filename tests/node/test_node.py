@@ -422,22 +422,70 @@ async def test_new_leader_fills_gaps_with_no_ops_that_change_nothing(
     assert all(isinstance(value, NoOp) or value for value in house.log("node1"))
 
 
-async def test_node_whose_journal_is_in_doubt_learns_and_does_not_vote(
-    open_house: OpenHouse, autojump_clock: MockClock
-) -> None:
+async def forgetful_house(open_house: OpenHouse, doubt: str) -> House:
+    """Three nodes with a log, of which node3 has lost its journal, and starts again."""
     house = open_house()
     await house.start()
     await propose_all(house, spread(house, 20))
     await house.agreed()
     await house.crash("node3")
-    house.journals["node3"].forget("the journal is gone: it had 7 writes")
+    house.journals["node3"].forget(doubt)
+    return house
+
+
+GONE = "the journal is gone: it had 7 writes"
+
+
+@pytest.mark.parametrize("doubt", [GONE, ""])
+async def test_node_that_forgot_is_readmitted_with_the_help_of_all_others(
+    open_house: OpenHouse, autojump_clock: MockClock, doubt: str
+) -> None:
+    """With or without a witness beside the journal: the others remember the node (schedule 14)."""
+    house = await forgetful_house(open_house, doubt)
     await house.start("node3")
-    assert await house.node("node3").propose(b"through the others")
-    assert len(await house.agreed()) == 21
-    status = house.node("node3").status(0)
-    assert not status.voting
-    assert status.why == "the journal is gone: it had 7 writes"
+    with trio.fail_after(TIMEOUTS):
+        while not (status := house.node("node3").status(0)).voting:
+            await trio.sleep(0.001)
+    assert len(await house.agreed()) == 20
+    assert house.journals["node3"].doubt == ""
     await house.crash("node2")
+    assert await house.node("node1").propose(b"needs the vote of node3")
+    assert status.ballot <= house.node("node3").status(0).ballot
+
+
+@pytest.mark.parametrize("doubt", [GONE, ""])
+async def test_node_that_forgot_learns_and_does_not_vote_while_another_is_down(
+    open_house: OpenHouse, autojump_clock: MockClock, doubt: str
+) -> None:
+    house = await forgetful_house(open_house, doubt)
+    await house.crash("node2")
+    await house.start("node3")
     with trio.move_on_after(TIMEOUTS) as waiting:
         await house.node("node1").propose(b"would need the vote")
     assert waiting.cancelled_caught
+    status = house.node("node3").status(0)
+    assert not status.voting
+    assert "votes again when node2 answers" in status.why
+    assert status.frontier >= 1
+    await house.start("node2")
+    assert await house.node("node1").propose(b"with node2")
+    with trio.fail_after(10 * TIMEOUTS):
+        while not house.node("node3").status(0).voting:
+            await trio.sleep(0.01)
+    await house.agreed()
+
+
+async def test_doubt_found_by_others_survives_a_restart(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = await forgetful_house(open_house, "")
+    await house.crash("node2")
+    await house.start("node3")
+    await trio.sleep(1)
+    await house.crash("node3")
+    assert "by another journal" in house.journals["node3"].doubt
+    await house.crash("node1")  # which alone remembered
+    await house.start("node1", "node3")
+    await trio.sleep(1)
+    assert not house.node("node3").status(0).voting
+    assert "by another journal" in house.node("node3").status(0).why

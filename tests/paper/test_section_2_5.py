@@ -61,5 +61,6 @@ def test_different_proposers_never_issue_a_proposal_with_the_same_number() -> No
         for _ in range(3):
             persist = proposer.prepare(0)[0]
             assert isinstance(persist, Persist)
-            begun.append(persist.record.ballot)  # type: ignore[arg-type]  # `Begun` has one
+            assert isinstance(persist.record, Begun)
+            begun.append(persist.record.ballot)
     assert len(set(begun)) == len(begun)

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["", ".acceptor", ".ballot", ".learner", ".proposer", ".quorums"]
+MODULES = ["", ".acceptor", ".ballot", ".learner", ".proposer", ".quorums", ".readmission"]
 
 
 @pytest.mark.parametrize("module", MODULES)

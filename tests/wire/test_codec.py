@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.messages import Accept, Accepted, Message, Promise, Teach, Vote
 from paxos.protocol.values import NOOP
+from paxos.replicated.admission import Mark
 from paxos.replicated.decrees import Decree
 from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED, Resign
 from paxos.replicated.messages import Advanced, Answer, Outcome, Polled, Propose, Status
@@ -50,7 +51,12 @@ leaderships = st.builds(Leadership, names, naturals)
 values = st.one_of(st.builds(Batch, commands), leaderships, st.just(NOOP))
 votes = st.lists(st.builds(Vote, naturals, ballots, values), max_size=4).map(tuple)
 
+marks = st.builds(Mark, names, naturals, naturals)
+
 SPECIAL = {
+    "mark": marks,
+    "marks": st.lists(marks, max_size=3).map(tuple),
+    "highest": any_ballots,
     "value": values,
     "votes": votes,
     "commands": commands,

@@ -98,9 +98,10 @@ class Process:
             records,
             simulation.window,
             journal.doubt,
+            lambda: journal.mark,
         )
         simulation.restarted(self)
-        for role, turn in self.roles.start().items():
+        for role, turn in self.roles.start(self.clock()).items():
             self._carry_out(role, turn)
 
     def crash(self) -> None:

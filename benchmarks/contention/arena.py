@@ -152,7 +152,7 @@ class Arena(Surroundings):
         station.roles.acceptor.recall(Promised(ballot))
         delay = offset + self._delay(self._random, 0, self._number[station.name])
         if self.scene.policy == RANKED:
-            beat = Heartbeat(ballot, 0, 1, int(2e6 * UNIT))
+            beat = Heartbeat(ballot, 0, 1, int(2e6 * UNIT), ())
             self._world.after(delay, station.receive, LEADER, beat)
         else:
             self._world.after(delay + Timing().suspicion, station.start)

@@ -114,6 +114,7 @@ class Station:
         self._around = around
         session = Session(name, 0)
         self.roles = Roles.begin(session, quorums, Timing(), NoMachine(), ())
+        self.roles.admission.admitted = True  # no journal is in question here
         self.proposer: Contender = self.roles.proposer
         if policy != RANKED:
             self.proposer = Duelist(Proposer(name, quorums), POLICIES[policy](), slots)

@@ -11,6 +11,7 @@ from paxos.protocol.messages import Message, Prepare
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Begun
+from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.messages import Heartbeat, Poll
 
@@ -19,7 +20,10 @@ TIMING = Timing(heartbeat=0.025, suspicion=0.15)
 
 
 def candidacy(name: str = "a", members: tuple[str, ...] = MEMBERS) -> Candidacy:
-    return Candidacy(Proposer(name, Majority(members)), TIMING)
+    quorums = Majority(members)
+    admission = Admission(name, quorums, TIMING, lambda: (1, 1))
+    admission.admitted = True
+    return Candidacy(Proposer(name, quorums), TIMING, admission)
 
 
 def sent(effects: Effects) -> list[Message]:
@@ -65,7 +69,7 @@ def test_member_that_has_begun_a_ballot_in_an_earlier_life_asks() -> None:
 def test_silence_of_a_leader_is_noticed_when_it_is_long_enough_and_not_a_heartbeat_later() -> None:
     follower = candidacy("b")
     now = 7.0
-    wake = alarm(follower.handle("a", Heartbeat(Ballot(1, "a"), 0, 1, 500), now))
+    wake = alarm(follower.handle("a", Heartbeat(Ballot(1, "a"), 0, 1, 500, ()), now))
     while not follower.why:
         now += wake.earliest
         wake = alarm(follower.wake(now))

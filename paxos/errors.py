@@ -45,3 +45,7 @@ class GuardBusy(PaxosError):  # noqa: N818 - it says what the guard is
 
 class NodeClosed(PaxosError):  # noqa: N818 - it says what became of it
     """The node left its block; whoever asked it may ask another."""
+
+
+class ForkedProcess(PaxosError):  # noqa: N818 - it says what the process is
+    """A process was forked while a node was open; the node lives on in the parent alone."""

@@ -32,6 +32,8 @@ BELOW = {
     },
     "demo": {"protocol", "replicated", "wire", "journal", "transport", "node", "fencing", ""},
     "fencing": set(),
+    "blocking": {"node", ""},
+    "aio": {"node", ""},
     "errors": set(),
     "": {"protocol", "replicated", "journal", "node"},
 }

@@ -1,0 +1,144 @@
+"""Whole nodes on loopback, from threads."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import paxos
+import paxos.blocking
+from paxos.node.engine import Watcher
+from tests.machines import Adder
+
+LIMIT = 20.0
+
+INTERNAL = {"propose_as", "decree", "status", "run", "close"} | set(dir(Watcher))
+"""What a node has for the package itself."""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[paxos.blocking.Node]:
+    cluster = paxos.Cluster.local(1)
+    with (
+        paxos.blocking.open_node(cluster, "node1", data=tmp_path / "1.db", machine=Adder()) as node,
+        paxos.blocking.fail_after(LIMIT),
+    ):
+        yield node
+
+
+def test_threads_propose_together(node: paxos.blocking.Node) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(int(answer) for answer in pool.map(node.propose, [b"1"] * 50))
+    assert answers == list(range(1, 51))
+    node.barrier()
+    assert node.position > 0
+    assert node.statistics()["waiting"] == 0
+    assert (node.name, node.closed) == ("node1", False)
+
+
+def test_iterators_are_left_by_leaving_the_loop(node: paxos.blocking.Node) -> None:
+    for leadership in node.leaderships():
+        if leadership is not None:
+            break
+    assert str(leadership) == str(node.leader) == "leader=node1, epoch=1"
+    node.propose(b"5")
+    assert next(node.decisions())[1] == b"5"
+
+
+def test_errors_are_the_same(node: paxos.blocking.Node) -> None:
+    with pytest.raises(paxos.CommandFailed, match="invalid literal"):
+        node.propose(b"x")
+    with pytest.raises(TypeError, match="a command is bytes"):
+        node.propose("1")  # type: ignore[arg-type]
+
+
+def test_a_call_without_a_quorum_waits_only_so_long(tmp_path: Path) -> None:
+    cluster = paxos.Cluster.local(3)
+    with (
+        ThreadPoolExecutor() as pool,
+        paxos.blocking.open_node(cluster, "node1", data=tmp_path / "1.db", machine=Adder()) as node,
+    ):
+        with (
+            pytest.raises(TimeoutError),
+            paxos.blocking.fail_after(0.05),
+            paxos.blocking.fail_after(LIMIT),  # the nearer one holds
+        ):
+            node.propose(b"1")
+        assert node.statistics()["waiting"] == 0, "the command was withdrawn"
+        waiting = pool.submit(node.propose, b"1")
+        while not node.statistics()["waiting"]:
+            pass
+    with pytest.raises((paxos.OutcomeUnknown, paxos.NodeClosed)):
+        waiting.result(LIMIT)
+    with pytest.raises(paxos.NodeClosed):
+        node.propose(b"1")
+
+
+def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    cluster = paxos.Cluster.local(1)
+    with (
+        pytest.raises(paxos.ConfigError, match="is no member"),
+        paxos.blocking.open_node(cluster, "node9", data=tmp_path / "9.db", machine=Adder()),
+    ):
+        pass
+    assert "paxos" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_the_error_of_a_body_comes_out_as_it_is(tmp_path: Path) -> None:
+    cluster = paxos.Cluster.local(1)
+    for error in (LookupError("mine"), KeyboardInterrupt()):
+        with (
+            pytest.raises(type(error)) as caught,
+            paxos.blocking.open_node(cluster, "node1", data=tmp_path / "1.db", machine=Adder()),
+        ):
+            raise error
+        assert caught.value is error
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_is_told_and_can_leave(node: paxos.blocking.Node) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            node.propose(b"1")
+        except paxos.ForkedProcess:
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert node.propose(b"1") == b"1"
+
+
+def test_a_program_that_just_ends_resigns(tmp_path: Path) -> None:
+    code = f"""
+import paxos, paxos.blocking
+from paxos.node.engine import Watcher
+from tests.machines import Adder
+opened = paxos.blocking.open_node(
+    paxos.Cluster.local(1), "node1", data={str(tmp_path / "1.db")!r}, machine=Adder()
+)
+print(opened.__enter__().propose(b"4").decode())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "4\n", "")
+
+
+@pytest.mark.parametrize("inner", [paxos.Node])
+def test_every_method_is_there_with_the_same_parameters(inner: type) -> None:
+    face = getattr(paxos.blocking, inner.__name__)
+    public = {name for name in dir(inner) if not name.startswith("_")} - INTERNAL
+    assert public <= set(dir(face)), f"paxos.blocking.{inner.__name__} lacks something"
+    for name in public:
+        if inspect.isfunction(getattr(inner, name)):
+            theirs = inspect.signature(getattr(inner, name)).parameters
+            assert list(inspect.signature(getattr(face, name)).parameters) == list(theirs)

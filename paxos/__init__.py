@@ -12,12 +12,14 @@ from paxos.errors import (
     CommandTooLarge,
     ConfigError,
     ForkedProcess,
+    NameInUse,
     NoAnswer,
     NodeClosed,
     OutcomeUnknown,
     PaxosError,
 )
 from paxos.journal import JournalCorrupt, JournalError
+from paxos.node.alarms import Alarm
 from paxos.node.client import Client, open_client
 from paxos.node.cluster import Cluster, Member, Timing
 from paxos.node.instrument import Instrument
@@ -27,6 +29,7 @@ from paxos.replicated.state import StateMachine
 from paxos.replicated.values import Leadership
 
 __all__ = [
+    "Alarm",
     "Client",
     "Cluster",
     "CommandFailed",
@@ -38,6 +41,7 @@ __all__ = [
     "JournalError",
     "Leadership",
     "Member",
+    "NameInUse",
     "NoAnswer",
     "Node",
     "NodeClosed",

@@ -49,3 +49,7 @@ class NodeClosed(PaxosError):  # noqa: N818 - it says what became of it
 
 class ForkedProcess(PaxosError):  # noqa: N818 - it says what the process is
     """A process was forked while a node was open; the node lives on in the parent alone."""
+
+
+class NameInUse(PaxosError):  # noqa: N818 - it says what the name is
+    """Another live process has this node's name and key, and started earlier: this one stops."""

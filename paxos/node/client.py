@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import trio
 
-from paxos.errors import CommandFailed, CommandTooLarge, NoAnswer, OutcomeUnknown
+from paxos.errors import CommandFailed, CommandTooLarge, ConfigError, NoAnswer, OutcomeUnknown
 from paxos.node.cluster import Cluster
+from paxos.node.key_file import KeyWatch
 from paxos.protocol.messages import Message
 from paxos.replicated.messages import Answer, AskStatus, Outcome, Status, Submit
 from paxos.replicated.values import CLIENT_PREFIX, MAX_COMMAND_BYTES
@@ -30,7 +31,9 @@ class Client:
         name = CLIENT_PREFIX + secrets.token_hex(8)
         self._cluster = cluster
         self._transport = transport
-        self._wire = Wire(cluster.name, cluster.key, name, cluster.datagram_limit)
+        limit = cluster.datagram_limit
+        self._wire = Wire(cluster.name, cluster.keys, name, limit, trio.current_time)
+        self._keys = None if cluster.key_file is None else KeyWatch(cluster.key_file)
         self._number = 0
         self._submitted = False
         self._addresses: dict[str, Address] = {}
@@ -146,6 +149,12 @@ class Client:
         return arrived
 
     async def _resolve(self) -> None:
+        """Look the members' addresses up, and whether the keys are still the same."""
+        if self._keys is not None:
+            with suppress(ConfigError):  # the keys from before may do
+                ring = await trio.to_thread.run_sync(self._keys.changed)
+                if ring is not None:
+                    self._wire.rekey(ring)
         for member in self._cluster.members:
             try:
                 address = await self._transport.resolve(member.host, member.port)

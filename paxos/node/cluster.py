@@ -15,15 +15,11 @@ from typing import Final
 from attrs import field, frozen
 
 from paxos.errors import ConfigError
-from paxos.node.config_file import (
-    KEY_BYTES,
-    Table,
-    create_file,
-    read_key,
-    read_table,
-    toml_string,
-)
+from paxos.node.config_file import Table, create_file, read_table, toml_string
+from paxos.node.key_file import create_keys, read_keys
 from paxos.replicated.values import CLIENT_PREFIX
+from paxos.wire.keys import KeyRing
+from paxos.wire.link import MAX_DATAGRAM, MIN_DATAGRAM
 
 HEARTBEATS_BEFORE_SUSPICION: Final = 4
 """A leader is not suspected for fewer lost heartbeats: every network loses some."""
@@ -120,6 +116,13 @@ class Timing:
         )
 
 
+def _ring(keys: KeyRing | bytes) -> KeyRing:
+    try:
+        return KeyRing.of(keys)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
 @frozen
 class Cluster:
     """What all members and clients of one cluster must agree on. Raises `ConfigError`."""
@@ -128,13 +131,15 @@ class Cluster:
     """Bound into every datagram: no two clusters, old or new, may share it."""
     members: tuple[Member, ...]
     """Their order is their rank: who stands first when a leader is lost."""
-    key: bytes = field(repr=False)
-    """The shared secret, 32 bytes."""
+    keys: KeyRing = field(converter=_ring)
+    """The shared secret: 32 bytes, or a ring of several while they are exchanged."""
     timing: Timing = Timing()
     max_datagram: int | None = None
     """The largest datagram in bytes; None chooses by where the members are."""
     window: int = DEFAULT_WINDOW
     """How many slots may be in flight at once."""
+    key_file: Path | None = field(default=None, eq=False)
+    """Where the keys were read; a running node notices when it changes."""
 
     def __attrs_post_init__(self) -> None:
         _require_name("the cluster's name", self.name)
@@ -142,11 +147,8 @@ class Cluster:
         _require_distinct("name", [member.name for member in self.members])
         _require_distinct("address", [member.address for member in self.members])
         _require(
-            len(self.key) == KEY_BYTES, f"the key must be {KEY_BYTES} bytes, not {len(self.key)}"
-        )
-        _require(
-            self.max_datagram is None or 512 <= self.max_datagram <= 65_507,
-            f"max_datagram must be 512 to 65507 bytes, not {self.max_datagram}",
+            self.max_datagram is None or MIN_DATAGRAM <= self.max_datagram <= MAX_DATAGRAM,
+            f"max_datagram must be {MIN_DATAGRAM} to {MAX_DATAGRAM} bytes, not {self.max_datagram}",
         )
         _require(1 <= self.window <= 4096, f"window must be 1 to 4096 slots, not {self.window}")
 
@@ -211,7 +213,7 @@ class Cluster:
             # random, so that a cluster made anew in the same place never hears the old one
             name=f"cluster-{secrets.token_hex(4)}",
             members=tuple(Member(f"node{n}", host, port) for n, port in enumerate(ports, 1)),
-            key=secrets.token_bytes(KEY_BYTES),
+            keys=KeyRing.fresh(),
         )
 
     @classmethod
@@ -220,13 +222,17 @@ class Cluster:
         file = Path(path)
         try:
             table = read_table(file)
+            name = table.take("name", str)
+            members = tuple(_take_member(row) for row in table.take_tables("members"))
+            key_file = file.parent / table.take("key_file", str)
             cluster = cls(
-                name=table.take("name", str),
-                members=tuple(_take_member(row) for row in table.take_tables("members")),
-                key=read_key(file.parent / table.take("key_file", str)),
+                name=name,
+                members=members,
+                keys=read_keys(key_file),
                 timing=_take_timing(table.take_table("timing")),
                 max_datagram=table.take("max_datagram", int) if "max_datagram" in table else None,
                 window=table.take("window", int, DEFAULT_WINDOW),
+                key_file=key_file,
             )
             table.finish()
         except ConfigError as error:
@@ -240,7 +246,7 @@ class Cluster:
         """
         file = Path(path)
         key_file = file.parent / _KEY_FILE
-        create_file(key_file, self.key.hex() + "\n", mode=0o600)
+        create_keys(key_file, self.keys)
         try:
             create_file(file, _to_toml(self), mode=0o644)
         except ConfigError:

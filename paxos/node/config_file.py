@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 import tomllib
 from pathlib import Path
 from typing import Final, TypeVar
 
 from paxos.errors import ConfigError
-
-KEY_BYTES: Final = 32
-"""The size of a cluster key."""
 
 MAX_FILE_BYTES: Final = 1 << 20
 """No configuration is larger than this many bytes."""
@@ -99,39 +95,14 @@ def toml_string(text: str) -> str:
     return f'"{inside}"'
 
 
-def read_key(path: Path) -> bytes:
-    """Read a cluster key; raise `ConfigError`, which never shows any of it."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(4 * KEY_BYTES)
-    except FileNotFoundError:
-        raise ConfigError(f"key_file {path} does not exist; copy it from another member") from None
-    except OSError as error:
-        raise ConfigError(f"key_file {path} cannot be read: {error.strerror}") from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(
-            f"key_file {path} can be used by others than its owner (mode "
-            f"{stat.S_IMODE(mode):04o}); run: chmod 600 {path}"
-        )
-    try:
-        key = bytes.fromhex(content.decode("ascii").strip())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(
-            f"key_file {path} must hold {2 * KEY_BYTES} hexadecimal digits; "
-            "copy it again from another member"
-        )
-    return key
-
-
 def create_file(path: Path, text: str, *, mode: int) -> None:
     """Create a file; raise `ConfigError` if there is one already or it cannot be written."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            os.fsync(descriptor)
     except FileExistsError:
         raise ConfigError(f"{path}: exists already and is never overwritten") from None
     except OSError as error:

@@ -30,7 +30,10 @@ class Desk:
         """Serve until cancelled."""
         async with trio.open_nursery() as nursery:
             while True:
-                for client, message in await self._post.receive():
+                asked = await self._post.receive()
+                while self._post.alarms:
+                    self._node.happened(self._post.alarms.pop())
+                for client, message in asked:
                     if isinstance(message, AskStatus):
                         self._post.send((client,), self._node.status(message.number))
                     elif isinstance(message, Submit):

@@ -15,6 +15,7 @@ from paxos.node.cluster import Cluster
 from paxos.node.desk import Desk
 from paxos.node.engine import Engine, Watcher
 from paxos.node.instrument import Instrument
+from paxos.node.key_file import watch_keys
 from paxos.node.post import Post
 from paxos.node.storage import Storage, open_storage
 from paxos.node.watching import Decisions, Growth, Leaderships, View
@@ -337,6 +338,7 @@ async def open_node(
         ConfigError: ``name`` is no member.
         JournalError: The journal cannot be used; the text says why.
         OSError: The member's address cannot be bound.
+        NameInUse: In the block, inside an exception group: an earlier process of this name lives.
 
     """
     member = cluster.member(name)
@@ -351,7 +353,7 @@ async def open_node(
     try:
         if transport is None:
             transport = await open_udp(member.host, member.port, cluster.datagram_limit)
-        wire = Wire(cluster.name, cluster.key, name, cluster.datagram_limit)
+        wire = Wire(cluster.name, cluster.keys, name, cluster.datagram_limit, trio.current_time)
         post = Post(cluster, name, transport, wire)
         try:
             async with open_storage(journal) as storage:
@@ -359,6 +361,8 @@ async def open_node(
                 await post.resolve()
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(node.run, Desk(node, post))
+                    if cluster.key_file is not None:
+                        nursery.start_soon(watch_keys, cluster.key_file, wire, node.happened)
                     try:
                         yield node
                     finally:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import trio
 
+from paxos.errors import NameInUse
+from paxos.node.alarms import CloneFound
 from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
+from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
 from paxos.replicated.messages import Propose
 from paxos.replicated.routing import ROUTES, Role
@@ -38,6 +41,8 @@ class Post:
             "learner": Inbox(),
         }
         self.unroutable = 0
+        self.alarms: list[Event] = []
+        """What `receive` has found since somebody looked."""
         self._soon = trio.Event()
 
     async def resolve(self) -> None:
@@ -110,7 +115,12 @@ class Post:
         return inboxes | unroutable | self._wire.statistics() | transport
 
     async def receive(self) -> list[tuple[str, Message]]:
-        """Deliver what peers sent, drained at once; return what clients asked."""
+        """Deliver what peers sent, drained at once; return what clients asked.
+
+        Raises:
+            NameInUse: A peer hears another process under this node's name.
+
+        """
         asked: list[tuple[str, Message]] = []
         for datagram, address in await self._transport.receive():
             incoming = self._wire.incoming(datagram)
@@ -119,6 +129,8 @@ class Post:
             for reply in incoming.replies:
                 self._transport.send(address, reply)
             source = incoming.source
+            if incoming.cloned:
+                self.alarms.append(CloneFound(source))
             if source in self._addresses or source in self._cluster.names:
                 for message in incoming.messages:
                     self._from_peer(source, message)
@@ -128,6 +140,12 @@ class Post:
                 if len(self._clients) > MAX_CLIENTS:
                     del self._clients[next(iter(self._clients))]
                 asked += ((source, message) for message in incoming.messages)
+        if self._wire.displaced:
+            raise NameInUse(
+                f"another live process is {self._name} of {self._cluster.name}, and it started "
+                "earlier: this one stops. If it should be the other way round, stop the other one "
+                "first; never run two from copies of one member's files"
+            )
         return asked
 
     def _from_peer(self, source: str, message: Message) -> None:

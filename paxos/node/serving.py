@@ -10,9 +10,11 @@ from typing import Final
 import trio
 
 from paxos.journal import JournalError
+from paxos.node.alarms import Alarm
 from paxos.node.cluster import Cluster
 from paxos.node.instrument import Instrument
 from paxos.node.node import Node, open_node
+from paxos.protocol.events import Event
 from paxos.replicated.state import StateMachine
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
@@ -27,6 +29,11 @@ class _Alarm(Instrument):
     def journal_failed(self, error: JournalError) -> None:
         """Say that this node votes no more, and why."""
         self._say(f"Error: {error}")
+
+    def event(self, event: Event) -> None:
+        """Say what else is an alarm."""
+        if isinstance(event, Alarm):
+            self._say(f"Alarm: {event}")
 
 
 async def serve(

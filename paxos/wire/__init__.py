@@ -14,9 +14,10 @@ datagram). What is wrong in any way is dropped and counted, never repaired and n
 
 from paxos.wire.cbor import Malformed
 from paxos.wire.codec import decode, encode
+from paxos.wire.keys import KEY_BYTES, KeyRing
 from paxos.wire.link import Incoming, Wire
 from paxos.wire.parts import MAX_MESSAGE_BYTES
-from paxos.wire.sealing import KEY_BYTES, Reason, Rejection, Sealer
+from paxos.wire.sealing import Reason, Rejection, Sealer
 from paxos.wire.snapshots import PIECE_BYTES, read_snapshot, write_snapshot
 from paxos.wire.values import decode_value, encode_value
 
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_MESSAGE_BYTES",
     "PIECE_BYTES",
     "Incoming",
+    "KeyRing",
     "Malformed",
     "Reason",
     "Rejection",

@@ -59,6 +59,14 @@ def parse(data: bytes) -> Any:
     return item
 
 
+def kind_of(item: Any) -> int:
+    """Return the number with which an array begins, or -1 where it begins with none."""
+    if type(item) is tuple and item and type(item[0]) is int:
+        kind: int = item[0]
+        return kind
+    return -1
+
+
 def array(items: Sequence[bytes]) -> bytes:
     """Return an array of items that are encoded already; at most 65,535 of them."""
     count = len(items)

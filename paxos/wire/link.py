@@ -6,24 +6,37 @@ The plaintext of a datagram is a frame: a CBOR array whose elements are messages
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from attrs import frozen
 
 from paxos.protocol.messages import Message
-from paxos.wire.cbor import Malformed, array, parse
+from paxos.replicated.values import CLIENT_PREFIX
+from paxos.wire.boots import Boot
+from paxos.wire.cbor import Malformed, array, kind_of, parse
+from paxos.wire.challenges import (
+    PROOF_KINDS,
+    Challenge,
+    Displaced,
+    Proof,
+    Response,
+    encode_proof,
+    read_proof,
+)
 from paxos.wire.codec import decode, read_message
 from paxos.wire.fragments import Inbox, Outbox
+from paxos.wire.keys import KeyRing
 from paxos.wire.parts import (
     DIGEST_BYTES,
+    ITEM_KINDS,
     Item,
     Missing,
     Offer,
     Part,
     encode_item,
-    is_item,
     read_item,
 )
 from paxos.wire.recent import Recent
@@ -34,7 +47,13 @@ MAX_DATAGRAM: Final = 65_507
 """The bounds of a datagram, in bytes: a full list of missing parts fits; UDP carries no more."""
 
 MAX_PEERS: Final = 64
-"""For how many peers long messages are remembered."""
+"""For how many members long messages are remembered, and for how many clients."""
+
+MAX_LAST_WORDS: Final = 100
+"""The longest messages, together, that are said again with an answer, in bytes; a poll is short."""
+
+MAX_INTRODUCED: Final = 4096
+"""How many peers are remembered that have asked."""
 
 _FRAME_HEADER: Final = 3
 _PART_HEADER: Final = 32 + DIGEST_BYTES
@@ -45,6 +64,7 @@ _COUNTERS: Final = (
     *("malformed_frame", "malformed_item", "malformed_message"),
     *("too_long", "offered", "assembled", "parts_again", "missing_unknown"),
     *("digest_wrong", "transfers_dropped"),
+    *("unconfirmed", "challenged", "confirmed", "clones"),
     *(reason.value for reason in Reason),
 )
 
@@ -57,25 +77,54 @@ class Incoming:
     messages: list[Message]
     replies: list[bytes]
     """Datagrams to send back to the source at once."""
+    cloned: bool = False
+    """Whether it proves that two live processes have the source's name."""
 
 
 class Wire:
     """One node's, or client's, end of all its links.
 
-    ``cluster``, ``key`` and ``name`` are as for `Sealer`. Datagrams are not longer than
-    ``max_datagram`` bytes. Raises ValueError where one of them is out of bounds.
+    ``cluster``, ``keys`` and ``name`` are as for `Sealer`. Datagrams are not longer than
+    ``max_datagram`` bytes. ``clock`` shows seconds, and sets the pace of questions alone. Raises
+    ValueError where one of them is out of bounds.
     """
 
-    def __init__(self, cluster: str, key: bytes, name: str, max_datagram: int) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        keys: KeyRing | bytes,
+        name: str,
+        max_datagram: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if not MIN_DATAGRAM <= max_datagram <= MAX_DATAGRAM:
             raise ValueError(
                 f"datagrams have {MIN_DATAGRAM} to {MAX_DATAGRAM} bytes, not {max_datagram}"
             )
-        self._sealer = Sealer(cluster, key, name)
+        self._sealer = Sealer(cluster, keys, name)
+        self._boots = self._sealer.boots
+        self._clock = clock
         self._max_datagram = max_datagram
         self._counts = Counter(dict.fromkeys(_COUNTERS, 0))
         self._outboxes: Recent[str, Outbox] = Recent(MAX_PEERS)
         self._inboxes: Recent[str, Inbox] = Recent(MAX_PEERS)
+        self._client_outboxes: Recent[str, Outbox] = Recent(MAX_PEERS)
+        self._client_inboxes: Recent[str, Inbox] = Recent(MAX_PEERS)
+        self._introduced: set[str] = set()
+        """Who has asked whether this process lives, and so believes it."""
+        self._last_words: Recent[str, list[bytes]] = Recent(2 * MAX_PEERS)
+        """The messages that went out last, by target, as long as it did not ask."""
+        self.displaced = False
+        """Whether a peer has said that another process has this name, and started earlier."""
+
+    @property
+    def keys(self) -> KeyRing:
+        """The ring that is in use."""
+        return self._sealer.ring
+
+    def rekey(self, ring: KeyRing) -> None:
+        """Use another key ring from now on; nothing that is under way is lost."""
+        self._sealer.rekey(ring)
 
     def statistics(self) -> dict[str, int]:
         """Return how often each thing happened so far, every cause of loss among them."""
@@ -95,6 +144,8 @@ class Wire:
             else:
                 parts = self._outbox(target).send(message, room - _PART_HEADER)
                 items.extend(map(encode_item, parts))
+        if target not in self._introduced and sum(map(len, items)) <= MAX_LAST_WORDS:
+            self._last_words.put(target, items)
         return self._frames(target, items, room)
 
     def incoming(self, datagram: bytes) -> Incoming | None:
@@ -103,7 +154,7 @@ class Wire:
         Never raises, whatever the bytes; each drop is counted by its reason.
         """
         try:
-            source, frame = self._sealer.open(datagram)
+            boot, number, frame = self._sealer.open(datagram)
         except Rejection as rejection:
             self._counts[rejection.reason.value] += 1
             return None
@@ -115,24 +166,92 @@ class Wire:
         if type(items) is not tuple:
             self._counts["malformed_frame"] += 1
             return None
+        if boot.confirmed:
+            return self._read(boot, items)
+        return self._hear_out(boot, number, items, len(datagram))
+
+    def _read(self, boot: Boot, items: tuple[Any, ...]) -> Incoming:
+        """Take all that is in the frame of a peer that is believed."""
         messages: list[Message] = []
-        answers: list[Item] = []
+        answers: list[bytes] = []
         for item in items:
+            kind = kind_of(item)
             try:
-                if is_item(item):
-                    self._on_item(source, read_item(item), messages, answers)
+                if kind in ITEM_KINDS:
+                    self._on_item(boot.source, read_item(item), messages, answers)
+                elif kind in PROOF_KINDS:
+                    answers += self._on_proof(boot.source, read_proof(item))
                 else:
                     messages.append(read_message(item))
             except Malformed:
                 self._counts["malformed_item"] += 1
         self._counts["messages_in"] += len(messages)
-        return Incoming(source, messages, self._replies(source, answers) if answers else [])
+        return Incoming(boot.source, messages, self._replies(boot.source, answers))
+
+    def _hear_out(
+        self, boot: Boot, number: int, items: tuple[Any, ...], length: int
+    ) -> Incoming | None:
+        """Take proofs from a boot that is not believed; all else only once it is."""
+        self._counts["unconfirmed"] += 1
+        boot.received += length
+        answers: list[bytes] = []
+        loser: Boot | None = None
+        for item in items:
+            try:
+                proof = read_proof(item) if kind_of(item) in PROOF_KINDS else None
+            except Malformed:
+                self._counts["malformed_item"] += 1
+                continue
+            if type(proof) is Response:
+                loser = loser or self._boots.on_response(boot, number, proof)
+            elif proof is not None:
+                answers += self._on_proof(boot.source, proof)
+        self._counts["clones"] += loser is not None
+        if boot.confirmed:
+            self._counts["confirmed"] += 1
+            rest = tuple(item for item in items if kind_of(item) not in PROOF_KINDS)
+            read = self._read(boot, rest)
+            replies = self._replies(boot.source, answers) + read.replies
+            return Incoming(boot.source, read.messages, replies, loser is not None)
+        question = self._boots.ask(boot, self._clock())
+        if question is not None:
+            self._counts["challenged"] += 1
+            answers.insert(0, encode_proof(question))
+        return Incoming(boot.source, [], self._few_replies(boot, answers), loser is not None)
+
+    def _few_replies(self, boot: Boot, answers: list[bytes]) -> list[bytes]:
+        """Seal as much as an unconfirmed boot may be sent."""
+        room = self._boots.room(boot) - self._sealer.overhead(boot.source) - _FRAME_HEADER
+        few: list[bytes] = []
+        for answer in answers:
+            if len(answer) <= room:
+                room -= len(answer)
+                few.append(answer)
+        replies = self._replies(boot.source, few)[:1]
+        boot.sent += sum(map(len, replies))
+        return replies
+
+    def _on_proof(self, source: str, proof: Proof) -> list[bytes]:
+        """Answer a question, the first time with what was said last: it did not count.
+
+        A question for another life of this name may be a recording: it gets no answer.
+        """
+        if type(proof) is Challenge and proof.boot == self._sealer.boot:
+            last_words = self._last_words.get(source) or []
+            self._last_words.pop(source)
+            if len(self._introduced) >= MAX_INTRODUCED:
+                self._introduced.clear()
+            self._introduced.add(source)
+            return [encode_proof(Response(proof.nonce)), *last_words]
+        if type(proof) is Displaced and proof.loser == self._sealer.boot:
+            self.displaced = True
+        return []
 
     def _on_item(
-        self, source: str, item: Item, messages: list[Message], answers: list[Item]
+        self, source: str, item: Item, messages: list[Message], answers: list[bytes]
     ) -> None:
         if type(item) is Missing:
-            answers.extend(self._outbox(source).on_missing(item))
+            answers.extend(map(encode_item, self._outbox(source).on_missing(item)))
             return
         inbox = self._inbox(source)
         if type(item) is Part:
@@ -141,15 +260,15 @@ class Wire:
             assert type(item) is Offer
             message, missing = inbox.on_offer(item)
         if missing is not None:
-            answers.append(missing)
+            answers.append(encode_item(missing))
         if message is not None:
             try:
                 messages.append(decode(message))
             except Malformed:
                 self._counts["malformed_message"] += 1
 
-    def _replies(self, source: str, answers: Iterable[Item]) -> list[bytes]:
-        return self._frames(source, map(encode_item, answers), self._room(source))
+    def _replies(self, source: str, answers: list[bytes]) -> list[bytes]:
+        return self._frames(source, answers, self._room(source)) if answers else []
 
     def _room(self, target: str) -> int:
         """Return how many bytes of items fit a datagram."""
@@ -172,15 +291,17 @@ class Wire:
         return datagrams
 
     def _outbox(self, target: str) -> Outbox:
-        outbox = self._outboxes.get(target)
+        outboxes = self._client_outboxes if target.startswith(CLIENT_PREFIX) else self._outboxes
+        outbox = outboxes.get(target)
         if outbox is None:
             outbox = Outbox(self._counts)
-            self._outboxes.put(target, outbox)
+            outboxes.put(target, outbox)
         return outbox
 
     def _inbox(self, source: str) -> Inbox:
-        inbox = self._inboxes.get(source)
+        inboxes = self._client_inboxes if source.startswith(CLIENT_PREFIX) else self._inboxes
+        inbox = inboxes.get(source)
         if inbox is None:
             inbox = Inbox(self._counts)
-            self._inboxes.put(source, inbox)
+            inboxes.put(source, inbox)
         return inbox

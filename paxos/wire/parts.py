@@ -38,7 +38,8 @@ WINDOW_BYTES: Final = 128 << 10
 MAX_WINDOW: Final = 128
 """The most pieces in one burst: their numbers fit a datagram."""
 
-_PART, _OFFER, _MISSING = range(32, 35)
+ITEM_KINDS: Final = range(32, 35)
+_PART, _OFFER, _MISSING = ITEM_KINDS
 
 
 @frozen
@@ -103,18 +104,8 @@ def encode_item(item: Item) -> bytes:
     return cbor2.dumps([_MISSING, item.digest, item.indices])
 
 
-def is_item(parsed: Any) -> bool:
-    """Say whether this is one of the three items, well-formed or not, and no message."""
-    return (
-        type(parsed) is tuple
-        and len(parsed) > 0
-        and type(parsed[0]) is int
-        and _PART <= parsed[0] <= _MISSING
-    )
-
-
 def read_item(parsed: Any) -> Item:
-    """Check what `is_item` recognised against the table above; raise `Malformed`."""
+    """Check what begins with one of `ITEM_KINDS` against the table above; raise `Malformed`."""
     match parsed:
         case (32, digest, length, size, index, last, data):
             shape = _read_shape(digest, length, size)

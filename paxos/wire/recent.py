@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import ValuesView
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -33,3 +34,11 @@ class Recent(Generic[K, V]):
         self._entries[key] = value
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)
+
+    def pop(self, key: K) -> None:
+        """Forget an entry, if it is there."""
+        self._entries.pop(key, None)
+
+    def values(self) -> ValuesView[V]:
+        """Return the entries, the longest unused first."""
+        return self._entries.values()

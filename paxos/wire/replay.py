@@ -25,6 +25,11 @@ class ReplayWindow:
         behind = self._highest - counter
         return behind < 0 or (behind < WIDTH and not self._used >> behind & 1)
 
+    def begin_after(self, counter: int) -> None:
+        """Count everything up to a counter as used, whether or not it was."""
+        self._highest = max(self._highest, counter)
+        self._used |= _MASK & ~((1 << self._highest - counter) - 1)
+
     def add(self, counter: int) -> None:
         """Remember a counter, once its datagram has proved authentic."""
         ahead = counter - self._highest

@@ -2,43 +2,42 @@
 
 A datagram on the wire::
 
-    magic  version  len(source)  len(target)  source  target  boot  counter  sealed
-    1 byte 1 byte   1 byte       1 byte       1..64   1..64   16    8        AES-256-GCM
+    magic  version  key  len(source)  len(target)  source  target  boot  mark  counter  sealed
+    1 byte 1 byte   4    1 byte       1 byte       1..64   1..64   16    8     8        AES-256-GCM
 
 Everything before ``sealed``, and the cluster's name, is its associated data. Each direction has a
-key of its own, derived from the cluster's key and the names of cluster, source and target and the
-source's boot: 16 bytes drawn at random when it starts. The nonce is a counter that rises with
+key of its own, derived from the cluster's key and the names of that key, cluster, source and target
+and the source's boot, which is new whenever it starts. The nonce is a counter that rises with
 every datagram a source seals for anyone. So a nonce never meets the same key twice, neither after
 a restart nor when a key was forgotten and derived again, and a datagram that is sent back to its
 source, or on to another node, opens nowhere.
 
-A receiver drops what it has opened before. That memory ends with its process: after a restart an
-old datagram may be opened once more, and is then no worse than one that the network had delayed.
+The mark proves to a holder of the cluster's key that another one wrote this header up to there. It
+is cheap to check, so whoever invents boots makes nobody derive keys.
+
+A receiver drops what it has opened before. That memory ends with its process: `paxos.wire.boots`
+is why an older datagram is not believed even so.
 """
 
 from __future__ import annotations
 
-import os
 from enum import Enum
+from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final
 
 from attrs import frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from paxos.replicated.values import CLIENT_PREFIX
+from paxos.wire.boots import BOOT_BYTES, Boot, Boots, new_boot
+from paxos.wire.keys import KEY_ID_BYTES, KeyRing, derive, key_id
 from paxos.wire.recent import Recent
-from paxos.wire.replay import ReplayWindow
 
 VERSION: Final = 1
 """The version of this format and of the messages inside; it must be equal at both ends."""
 
-KEY_BYTES: Final = 32
-"""The length of a cluster's key, in bytes."""
-
-BOOT_BYTES: Final = 16
 MAX_NAME_BYTES: Final = 64
 
 MAX_MEMBER_KEYS: Final = 256
@@ -47,12 +46,15 @@ MAX_MEMBER_KEYS: Final = 256
 MAX_CLIENT_KEYS: Final = 1024
 """The same for clients, apart, so that a crowd of clients never displaces a member."""
 
+MARK_BYTES: Final = 8
 COUNTER_BYTES: Final = 8
 TAG_BYTES: Final = 16
 
 _PURPOSE: Final = b"paxos datagram"
+_MARK_PURPOSE: Final = b"paxos mark"
 _START: Final = bytes((0x50, VERSION))
-_LENGTHS_END: Final = len(_START) + 2
+_KEY_END: Final = len(_START) + KEY_ID_BYTES
+_LENGTHS_END: Final = _KEY_END + 2
 _CLIENT_PREFIX: Final = CLIENT_PREFIX.encode()
 _NONCE_START: Final = bytes(12 - COUNTER_BYTES)
 
@@ -68,6 +70,8 @@ class Reason(Enum):
     """Ours, in another version."""
     TARGET = "wrong_target"
     """Ours, for another node."""
+    KEY = "unknown_key"
+    """Sealed with a key that is not in the ring."""
     UNAUTHENTIC = "unauthentic"
     """Not sealed with this cluster's key for this header, or altered on the way."""
     REPLAYED = "replayed"
@@ -93,33 +97,42 @@ class _Outbound:
 
 @frozen
 class _Inbound:
-    """What it takes to open the datagrams of one boot of one source."""
+    """What it takes to open the datagrams of one boot of one source, sealed with one key."""
 
     cipher: AESGCM
-    source: str
-    window: ReplayWindow
+    boot: Boot
 
 
 class Sealer:
     """Seals datagrams in the name of one node or client, and opens those meant for it.
 
-    ``cluster`` is the cluster's name, ``key`` its secret of `KEY_BYTES` bytes, ``name`` one's own
-    name; ``boot`` is drawn at random unless a test gives it. Raises ValueError for a key or boot
-    of another length, and for names that are not 1 to 64 bytes of UTF-8.
+    ``cluster`` is the cluster's name, ``keys`` its secret, or a ring of several, ``name`` one's own
+    name; ``boot`` is new unless a test gives it. Raises ValueError for a key or boot of a wrong
+    length, and for names that are not 1 to 64 bytes of UTF-8.
     """
 
-    def __init__(self, cluster: str, key: bytes, name: str, boot: bytes | None = None) -> None:
-        if len(key) != KEY_BYTES:
-            raise ValueError(f"a cluster's key has {KEY_BYTES} bytes, not {len(key)}")
-        self._boot = os.urandom(BOOT_BYTES) if boot is None else boot
-        if len(self._boot) != BOOT_BYTES:
-            raise ValueError(f"a boot has {BOOT_BYTES} bytes, not {len(self._boot)}")
-        self._key = key
+    def __init__(
+        self, cluster: str, keys: KeyRing | bytes, name: str, boot: bytes | None = None
+    ) -> None:
+        self.boot = new_boot() if boot is None else boot
+        if len(self.boot) != BOOT_BYTES:
+            raise ValueError(f"a boot has {BOOT_BYTES} bytes, not {len(self.boot)}")
+        self.boots = Boots()
         self._name = _encode_name(name)
         cluster_name = cluster.encode()
         self._cluster = len(cluster_name).to_bytes(2, "big") + cluster_name
         self._counter = 0
         """Of the next datagram: one for all targets, so no forgotten key can see one again."""
+        self.rekey(KeyRing.of(keys))
+
+    def rekey(self, ring: KeyRing) -> None:
+        """Seal and open with another ring from now on. Boots and counters go on as they were."""
+        self.ring = ring
+        self._keys = {key_id(key): key for key in ring.keys}
+        self._mark_keys = {
+            known: derive(key, _MARK_PURPOSE + self._cluster) for known, key in self._keys.items()
+        }
+        self._sealing = key_id(ring.keys[0])
         self._to_members: Recent[str, _Outbound] = Recent(MAX_MEMBER_KEYS)
         self._to_clients: Recent[str, _Outbound] = Recent(MAX_CLIENT_KEYS)
         self._from_members: Recent[bytes, _Inbound] = Recent(MAX_MEMBER_KEYS)
@@ -128,7 +141,7 @@ class Sealer:
     def overhead(self, target: str) -> int:
         """Return how many bytes longer a sealed datagram is than its plaintext."""
         lengths = len(self._name) + len(target.encode())
-        return _LENGTHS_END + lengths + BOOT_BYTES + COUNTER_BYTES + TAG_BYTES
+        return _LENGTHS_END + lengths + BOOT_BYTES + MARK_BYTES + COUNTER_BYTES + TAG_BYTES
 
     def seal(self, target: str, plaintext: bytes) -> bytes:
         """Return the datagram that only ``target`` can open."""
@@ -143,8 +156,11 @@ class Sealer:
         nonce = _NONCE_START + counter
         return header + outbound.cipher.encrypt(nonce, plaintext, self._cluster + header)
 
-    def open(self, datagram: bytes) -> tuple[str, bytes]:
-        """Return source and plaintext of a datagram never opened before; raise `Rejection`."""
+    def open(self, datagram: bytes) -> tuple[Boot, int, bytes]:
+        """Return who sealed a datagram that was never opened before, its number and plaintext.
+
+        That is authentic; whether it is also of today, `Boot.confirmed` tells. Raises `Rejection`.
+        """
         direction_end = _direction_end(datagram)
         header_end = direction_end + COUNTER_BYTES
         if len(datagram) < header_end + TAG_BYTES:
@@ -156,10 +172,11 @@ class Sealer:
         is_first = inbound is None
         if inbound is None:
             inbound = self._inbound(direction)
+        window = inbound.boot.window
         header = datagram[:header_end]
         counter = header[direction_end:]
         number = int.from_bytes(counter, "big")
-        if not inbound.window.is_new(number):
+        if not window.is_new(number):
             raise Rejection(Reason.REPLAYED)
         nonce = _NONCE_START + counter
         sealed = datagram[header_end:]
@@ -167,35 +184,48 @@ class Sealer:
             plaintext = inbound.cipher.decrypt(nonce, sealed, self._cluster + header)
         except InvalidTag:
             raise Rejection(Reason.UNAUTHENTIC) from None
-        inbound.window.add(number)
+        window.add(number)
         if is_first:
-            # Only now: whoever lacks the key can invent boots, and must not displace live peers.
+            # Only now: whoever lacks the key must not displace live peers.
             known.put(direction, inbound)
-        return inbound.source, plaintext
+            if not inbound.boot.confirmed:
+                self.boots.meet(inbound.boot)
+        return inbound.boot, number, plaintext
 
     def _outbound(self, target: str) -> _Outbound:
         target_name = _encode_name(target)
         lengths = bytes((len(self._name), len(target_name)))
-        direction = _START + lengths + self._name + target_name + self._boot
-        return _Outbound(self._cipher(direction), direction)
+        direction = _START + self._sealing + lengths + self._name + target_name + self.boot
+        direction += self._mark(self._sealing, direction)
+        return _Outbound(self._cipher(self._sealing, direction), direction)
 
     def _inbound(self, direction: bytes) -> _Inbound:
         """Read the direction of a datagram from a source, or a boot of it, that is not known."""
-        source_end = _LENGTHS_END + direction[2]
-        target_end = source_end + direction[3]
+        source_end = _LENGTHS_END + direction[_KEY_END]
+        target_end = source_end + direction[_KEY_END + 1]
         if direction[source_end:target_end] != self._name:
             raise Rejection(Reason.TARGET)
+        key = direction[len(_START) : _KEY_END]
+        if key not in self._keys:
+            raise Rejection(Reason.KEY)
+        mark_start = target_end + BOOT_BYTES
+        if not compare_digest(direction[mark_start:], self._mark(key, direction[:mark_start])):
+            raise Rejection(Reason.UNAUTHENTIC)
         try:
             source = direction[_LENGTHS_END:source_end].decode()
             _encode_name(source)
         except ValueError:
             raise Rejection(Reason.FOREIGN) from None
-        return _Inbound(self._cipher(direction), source, ReplayWindow())
+        boot_id = direction[target_end:mark_start]
+        boot = self.boots.find(source, boot_id) or Boot(source, boot_id)
+        return _Inbound(self._cipher(key, direction), boot)
 
-    def _cipher(self, direction: bytes) -> AESGCM:
+    def _mark(self, key: bytes, unmarked: bytes) -> bytes:
+        return blake2b(unmarked, key=self._mark_keys[key], digest_size=MARK_BYTES).digest()
+
+    def _cipher(self, key: bytes, direction: bytes) -> AESGCM:
         """Derive the key of one direction: version, source, target and boot, and the cluster."""
-        info = _PURPOSE + self._cluster + direction
-        return AESGCM(HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(self._key))
+        return AESGCM(derive(self._keys[key], _PURPOSE + self._cluster + direction))
 
 
 def _encode_name(name: str) -> bytes:
@@ -211,4 +241,4 @@ def _direction_end(datagram: bytes) -> int:
         raise Rejection(Reason.SHORT)
     if not datagram.startswith(_START):
         raise Rejection(Reason.FOREIGN if datagram[0] != _START[0] else Reason.VERSION)
-    return _LENGTHS_END + datagram[2] + datagram[3] + BOOT_BYTES
+    return _LENGTHS_END + datagram[_KEY_END] + datagram[_KEY_END + 1] + BOOT_BYTES + MARK_BYTES

@@ -29,7 +29,7 @@ def test_init_makes_a_cluster_and_says_what_it_survives(tmp_path: Path) -> None:
     cluster = Cluster.load(tmp_path / "new" / "cluster.toml")
     assert [member.address for member in cluster.members][3] == "127.0.0.1:9003"
     assert "4 members survive the failure of 1, as 3 would." in result.output
-    assert cluster.key.hex() not in result.output
+    assert cluster.keys.keys[0].hex() not in result.output
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paxos.wire import MAX_MESSAGE_BYTES, Malformed
+from paxos.wire.cbor import kind_of
 from paxos.wire.fragments import MAX_BYTES_PER_PEER, MAX_MESSAGES_PER_PEER, Inbox, Outbox, digest_of
-from paxos.wire.parts import Item, Missing, Offer, Part, Shape, encode_item, is_item, read_item
+from paxos.wire.parts import ITEM_KINDS, Item, Missing, Offer, Part, Shape, encode_item, read_item
 
 SIZE = 1_300
 MIB = 1 << 20
@@ -241,7 +242,7 @@ SHAPE = Shape(b"d" * 16, 3_000, 1_300)
 )
 def test_every_item_comes_back_as_it_was(item: Item) -> None:
     parsed = cbor2.loads(encode_item(item), immutable=True)
-    assert is_item(parsed)
+    assert kind_of(parsed) in ITEM_KINDS
     assert read_item(parsed) == item
 
 
@@ -268,7 +269,7 @@ def test_every_item_comes_back_as_it_was(item: Item) -> None:
     ],
 )
 def test_an_item_that_is_not_as_written_is_malformed(parsed: object) -> None:
-    assert is_item(parsed)
+    assert kind_of(parsed) in ITEM_KINDS
     with pytest.raises(Malformed):
         read_item(parsed)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,3 +43,15 @@ def test_the_largest_jump_is_taken() -> None:
     assert not used.is_new(0)
     assert not used.is_new(2**64 - 1)
     assert used.is_new(2**64 - 2)
+
+
+@pytest.mark.parametrize("highest", [None, 3, 20])
+def test_a_window_that_begins_after_a_number_knows_nothing_below_as_new(
+    highest: int | None,
+) -> None:
+    begun = ReplayWindow()
+    if highest is not None:
+        begun.add(highest)
+    begun.begin_after(10)
+    new = [number for number in range(25) if begun.is_new(number)]
+    assert new == [number for number in range(11, 25) if number != highest]

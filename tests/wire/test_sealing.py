@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos.wire import Reason, Rejection, Sealer
+from paxos.wire import KeyRing, Reason, Rejection, Sealer
 from paxos.wire.sealing import MAX_CLIENT_KEYS, MAX_MEMBER_KEYS
 
 KEY = bytes(range(32))
@@ -17,6 +17,11 @@ def sealer(
     return Sealer(cluster, key, name, boot)
 
 
+def opened(target: Sealer, datagram: bytes) -> tuple[str, bytes]:
+    boot, _, plaintext = target.open(datagram)
+    return boot.source, plaintext
+
+
 def refusal(target: Sealer, datagram: bytes) -> Reason:
     with pytest.raises(Rejection) as rejection:
         target.open(datagram)
@@ -26,7 +31,7 @@ def refusal(target: Sealer, datagram: bytes) -> Reason:
 @given(st.binary(max_size=300))
 def test_what_was_sealed_is_opened_with_its_source(plaintext: bytes) -> None:
     datagram = sealer("node1").seal("node2", plaintext)
-    assert sealer("node2").open(datagram) == ("node1", plaintext)
+    assert opened(sealer("node2"), datagram) == ("node1", plaintext)
 
 
 def test_the_plaintext_does_not_show() -> None:
@@ -46,7 +51,7 @@ def test_tampering_with_any_bit_of_any_byte_is_noticed() -> None:
             tampered = bytearray(datagram)
             tampered[at] ^= bit
             refusal(receiver, bytes(tampered))
-    assert receiver.open(datagram) == ("node1", b"charge")
+    assert opened(receiver, datagram) == ("node1", b"charge")
 
 
 def test_a_datagram_cut_short_anywhere_is_refused() -> None:
@@ -66,7 +71,7 @@ def test_each_refusal_has_its_reason() -> None:
     datagram = sealer("node1").seal("node2", b"charge")
     receiver = sealer("node2")
     assert refusal(receiver, b"") is Reason.SHORT
-    assert refusal(receiver, datagram[:40]) is Reason.SHORT
+    assert refusal(receiver, datagram[:50]) is Reason.SHORT
     assert refusal(receiver, b"GET / HTTP/1.1") is Reason.FOREIGN
     assert refusal(receiver, b"P\x02" + datagram[2:]) is Reason.VERSION
     assert refusal(sealer("node3"), datagram) is Reason.TARGET
@@ -76,8 +81,9 @@ def test_each_refusal_has_its_reason() -> None:
 
 
 def test_a_source_that_is_no_text_is_refused() -> None:
-    datagram = sealer("node1").seal("node2", b"charge")
-    assert refusal(sealer("node2"), datagram.replace(b"node1", b"\xff" * 5)) is Reason.FOREIGN
+    source = sealer("node1")
+    source._name = b"\xff" * 5
+    assert refusal(sealer("node2"), source.seal("node2", b"charge")) is Reason.FOREIGN
 
 
 def test_another_cluster_opens_nothing() -> None:
@@ -87,7 +93,52 @@ def test_another_cluster_opens_nothing() -> None:
 
 def test_another_key_opens_nothing() -> None:
     datagram = sealer("node1").seal("node2", b"charge")
-    assert refusal(sealer("node2", key=bytes(32)), datagram) is Reason.UNAUTHENTIC
+    assert refusal(sealer("node2", key=bytes(32)), datagram) is Reason.KEY
+
+
+def test_a_key_of_the_same_id_opens_nothing() -> None:
+    datagram = sealer("node1").seal("node2", b"charge")
+    thief = sealer("node2", key=bytes(32))
+    pretended = datagram[:2] + thief._sealing + datagram[6:]
+    assert refusal(thief, pretended) is Reason.UNAUTHENTIC
+
+
+def test_an_invented_boot_costs_no_derivation(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = sealer("node1"), sealer("node2")
+    datagram = source.seal("node2", b"charge")
+    monkeypatch.setattr(target, "_cipher", None)  # so deriving would raise
+    for at in range(18, 42):
+        invented = bytearray(datagram)
+        invented[at] ^= 1
+        assert refusal(target, bytes(invented)) is Reason.UNAUTHENTIC
+
+
+def test_each_key_of_a_ring_opens_and_the_first_seals() -> None:
+    ring = KeyRing.fresh().add()
+    both = Sealer("billing", ring, "node2")
+    for key in ring.keys:
+        alone = sealer("node1", key=key)
+        assert opened(both, alone.seal("node2", b"charge")) == ("node1", b"charge")
+    assert opened(sealer("node1", key=ring.keys[0]), both.seal("node1", b"")) == ("node2", b"")
+    assert refusal(sealer("node1", key=ring.keys[1]), both.seal("node1", b"")) is Reason.KEY
+
+
+def test_an_exchange_of_keys_forgets_neither_boots_nor_what_was_opened() -> None:
+    old = KeyRing.fresh()
+    ring = old.add()
+    source, target = Sealer("billing", old, "node1"), Sealer("billing", ring, "node2")
+    first = source.seal("node2", b"1")
+    boot, _, _ = target.open(first)
+    boot.confirmed = True
+    target.boots._peer("node1").current = boot
+    source.rekey(ring.use(ring.ids[1]))
+    second = source.seal("node2", b"2")
+    assert target.open(second) == (boot, 1, b"2")
+    target.rekey(ring)
+    assert refusal(target, first) is refusal(target, second) is Reason.REPLAYED
+    target.rekey(KeyRing(ring.keys[1:]))
+    assert refusal(target, first) is Reason.KEY
+    assert target.open(source.seal("node2", b"3")) == (boot, 2, b"3")
 
 
 def test_another_source_cannot_be_pretended() -> None:
@@ -141,7 +192,7 @@ def test_two_clusters_with_one_key_never_share_a_key() -> None:
 
 def test_a_boot_cannot_be_pretended() -> None:
     first, second = (sealer("node1").seal("node2", b"charge") for _ in range(2))
-    pretended = second.replace(second[14:30], first[14:30])
+    pretended = second.replace(second[18:34], first[18:34])
     assert refusal(sealer("node2"), pretended) is Reason.UNAUTHENTIC
 
 
@@ -157,15 +208,15 @@ def test_no_nonce_is_used_twice_even_for_a_target_that_was_forgotten() -> None:
 def test_datagrams_may_overtake_one_another() -> None:
     source, target = sealer("node1"), sealer("node2")
     datagrams = [source.seal("node2", bytes([n])) for n in range(100)]
-    opened = [target.open(datagram)[1][0] for datagram in reversed(datagrams)]
-    assert opened == list(reversed(range(100)))
+    numbers = [opened(target, datagram)[1][0] for datagram in reversed(datagrams)]
+    assert numbers == list(reversed(range(100)))
 
 
-def test_a_restarted_source_is_heard_at_once_and_its_old_datagrams_stay_used() -> None:
+def test_a_restarted_source_is_authentic_at_once_and_its_old_datagrams_stay_used() -> None:
     target = sealer("node2")
     old = sealer("node1").seal("node2", b"old")
     target.open(old)
-    assert target.open(sealer("node1").seal("node2", b"new")) == ("node1", b"new")
+    assert opened(target, sealer("node1").seal("node2", b"new")) == ("node1", b"new")
     assert refusal(target, old) is Reason.REPLAYED
 
 
@@ -174,7 +225,7 @@ def test_invented_boots_leave_no_trace_and_displace_nobody() -> None:
     first = source.seal("node2", b"first")
     target.open(first)
     for number in range(MAX_MEMBER_KEYS + 1):
-        invented = first[:14] + number.to_bytes(16, "big") + first[30:]
+        invented = first[:18] + number.to_bytes(16, "big") + first[34:]
         assert refusal(target, invented) is Reason.UNAUTHENTIC
     assert refusal(target, first) is Reason.REPLAYED
 
@@ -185,7 +236,7 @@ def test_a_crowd_of_clients_displaces_no_member_and_is_bounded() -> None:
     target.open(first)
     for number in range(MAX_CLIENT_KEYS + 10):
         client = sealer(f"client-{number:016x}")
-        assert target.open(client.seal("node2", b"")) == (f"client-{number:016x}", b"")
+        assert opened(target, client.seal("node2", b"")) == (f"client-{number:016x}", b"")
         target.seal(f"client-{number:016x}", b"")
     assert refusal(target, first) is Reason.REPLAYED
     assert len(target._from_clients) == len(target._to_clients) == MAX_CLIENT_KEYS

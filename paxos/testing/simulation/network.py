@@ -53,7 +53,13 @@ class Network:
         self._random = world.random("network")
         self._deliver = deliver
         self._old: deque[tuple[str, str, Message]] = deque(maxlen=REMEMBERED)
-        self._wires = {name: Wire("simulated", bytes(32), name, 1_024) for name in names}
+        self._wires: dict[str, Wire] = {}
+        for name in names:
+            self.begin_life(name)
+
+    def begin_life(self, name: str) -> None:
+        """Forget what a node's end of its links knew: its process is a new one."""
+        self._wires[name] = Wire("simulated", bytes(32), name, 1_024, lambda: self._world.now)
 
     def send(self, source: str, target: str, message: Message) -> None:
         """Put a message on its way, or not."""

@@ -100,6 +100,7 @@ class Process:
             journal.doubt,
             lambda: journal.mark,
         )
+        simulation.network.begin_life(self.name)
         simulation.restarted(self)
         for role, turn in self.roles.start(self.clock()).items():
             self._carry_out(role, turn)

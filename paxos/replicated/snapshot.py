@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from paxos.replicated.effects import EffectsSnapshot
 from paxos.replicated.elections import ElectionsSnapshot
 from paxos.replicated.sessions import SessionsSnapshot
 from paxos.replicated.values import Leadership
@@ -27,5 +28,6 @@ class Snapshot:
     """The last that was chosen."""
     sessions: SessionsSnapshot
     elections: ElectionsSnapshot
+    effects: EffectsSnapshot
     machine: Iterable[bytes]
     """The state machine's own bytes, in parts of any size; perhaps to be read only once."""

@@ -10,6 +10,8 @@ from attrs import define, field, frozen
 
 from paxos.protocol.effects import Effect
 from paxos.replicated.decrees import Change, Decree, Ruling
+from paxos.replicated.effect_decrees import EffectDecree
+from paxos.replicated.effects import Effects
 from paxos.replicated.election_decrees import ElectionDecree
 from paxos.replicated.elections import Elections
 from paxos.replicated.sessions import Sessions
@@ -95,6 +97,7 @@ class ReplicatedState:
     """The last leadership that was chosen, whether or not its leader lives."""
     sessions: Sessions = field(factory=Sessions)
     elections: Elections = field(factory=Elections)
+    effects: Effects = field(factory=Effects)
     position: int = 0
     """The first slot that has not taken effect."""
     checksum: int = 0
@@ -130,7 +133,7 @@ class ReplicatedState:
         """Give a command to the machine, or a decree to the part of the state that it is for."""
         data = command.data
         if isinstance(data, Decree):
-            ruling = self._decree(data, command.session, changes)
+            ruling = self._decree(data, slot, command.session, changes)
             said.append(f"{data} {ruling}".encode())
             return ruling
         result = self._apply(data)
@@ -138,7 +141,9 @@ class ReplicatedState:
         self.sessions.keep(command, slot, result)
         return result
 
-    def _decree(self, decree: Decree, session: Session, changes: list[Change]) -> Ruling:
+    def _decree(self, decree: Decree, slot: int, session: Session, changes: list[Change]) -> Ruling:
+        if isinstance(decree, EffectDecree):
+            return self.effects.apply(decree, slot, session, self.elections)
         assert isinstance(decree, ElectionDecree | Leadership), f"{decree} is for no part"
         return self.elections.apply(decree, session, changes)
 
@@ -158,6 +163,7 @@ class ReplicatedState:
             leadership=self.leadership,
             sessions=self.sessions.snapshot(),
             elections=self.elections.snapshot(),
+            effects=self.effects.snapshot(),
             machine=parts,
         )
 
@@ -172,6 +178,7 @@ class ReplicatedState:
         self.leadership = snapshot.leadership
         self.sessions = Sessions.restored(snapshot.sessions)
         self.elections = Elections.restored(snapshot.elections)
+        self.effects = Effects.restored(snapshot.effects)
 
     def _client_result(self, command: Command) -> tuple[CommandId, int, Result | None]:
         answered = self.sessions.answered(command)

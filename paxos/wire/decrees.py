@@ -12,12 +12,14 @@ import attrs
 import cbor2
 from attrs import AttrsInstance
 
+from paxos.replicated import effect_decrees as effects
 from paxos.replicated import election_decrees as elections
 from paxos.replicated.decrees import Decree
+from paxos.replicated.effect_decrees import MAX_KEY, MAX_OUTCOME, MAX_RETENTION
 from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED
 from paxos.replicated.values import Leadership
 from paxos.wire.cbor import Malformed
-from paxos.wire.fields import NAME, NATURAL, Field
+from paxos.wire.fields import NAME, NATURAL, SLOT_OR_NONE, Field, natural
 
 
 def _read_priority(item: Any) -> int:
@@ -32,8 +34,29 @@ def _read_proclaimed(item: Any) -> bytes:
     raise Malformed("not a value to proclaim, or too long")
 
 
+def _read_key(item: Any) -> str:
+    if type(item) is str and 0 < len(item) <= MAX_KEY:
+        return item
+    raise Malformed("not a key of an effect")
+
+
+def _read_effect_outcome(item: Any) -> bytes:
+    if type(item) is bytes and len(item) <= MAX_OUTCOME:
+        return item
+    raise Malformed("not the outcome of an effect, or too long")
+
+
+def _read_retention(item: Any) -> int:
+    if natural(item) <= MAX_RETENTION:
+        return natural(item)
+    raise Malformed("not a retention, or too long")
+
+
 PRIORITY: Final = Field(_read_priority)
 PROCLAIMED: Final = Field(_read_proclaimed)
+KEY: Final = Field(_read_key)
+EFFECT_OUTCOME: Final = Field(_read_effect_outcome)
+RETENTION: Final = Field(_read_retention)
 
 LAYOUTS: Final[dict[int, tuple[type[Decree], tuple[Field, ...]]]] = {
     1: (Leadership, (NAME, NATURAL, NAME)),
@@ -44,6 +67,8 @@ LAYOUTS: Final[dict[int, tuple[type[Decree], tuple[Field, ...]]]] = {
     6: (elections.HandOver, (NAME, NATURAL, NAME)),
     7: (elections.Depart, ()),
     8: (elections.Expire, (NAME, NATURAL, NATURAL)),
+    16: (effects.Intend, (NAME, KEY, NATURAL, SLOT_OR_NONE, RETENTION)),
+    17: (effects.Conclude, (NAME, KEY, EFFECT_OUTCOME, NATURAL)),
 }
 """Number, class, and the kinds of the fields, in the order in which the class declares them.
 

@@ -25,6 +25,7 @@ from paxos.replicated.sessions import (
 from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.values import Failure, Result
 from paxos.wire.cbor import Malformed, parse
+from paxos.wire.effect_snapshots import EFFECTS
 from paxos.wire.election_snapshots import ELECTIONS
 from paxos.wire.fields import (
     NATURAL,
@@ -181,5 +182,6 @@ HEAD: Final[tuple[tuple[str, Field], ...]] = (
     ("leadership", OPTIONAL_LEADERSHIP),
     ("sessions", Field(_read_sessions, _write_sessions)),
     ("elections", ELECTIONS),
+    ("effects", EFFECTS),
 )
 """The fields of `Snapshot` without the machine's, in their order, and how each is written."""

@@ -7,6 +7,8 @@ from attrs import evolve
 
 from paxos.protocol.values import NOOP
 from paxos.replicated.decrees import Decree
+from paxos.replicated.effect_decrees import Conclude, Concluded, Intend
+from paxos.replicated.effects import Intent
 from paxos.replicated.election_decrees import Campaign, HandOver, Resign
 from paxos.replicated.sessions import Answered
 from paxos.replicated.snapshot import Snapshot
@@ -65,6 +67,9 @@ def populated(machine: Log) -> ReplicatedState:
         Leadership("node1", 1, "billing"),
         Campaign(2, 1_000_000, "reports", -7, b""),
         Resign("reports"),
+        Intend("billing", "ann/1", 1, -1, 86_400),
+        Conclude("billing", "ann/1", b"receipt", 1_700_000_000),
+        Intend("billing", "bob/1", 1, 0, 86_400),
     ]
     batch = tuple(Command(MINE, number, decree) for number, decree in enumerate(decrees, 6))
     state.apply(2, Batch((*batch, Command(OTHER, 0, Campaign(1, 5, "billing", 3, b"")))), MINE)
@@ -91,6 +96,8 @@ def test_restored_state_equals_the_one_that_was_taken(kind: type[Log]) -> None:
     assert later.leadership == Leadership("node1", 1)
     assert later.sessions == state.sessions
     assert later.elections == state.elections
+    assert later.effects == state.effects
+    assert later.effects.open_intents("billing") == (Intent("billing", "bob/1", 1),)
     assert list(later.sessions.clients) == list(state.sessions.clients)
 
 
@@ -106,7 +113,7 @@ def test_command_is_not_applied_again_after_its_effect_is_only_in_the_snapshot()
 def test_snapshot_does_not_show_what_is_applied_later() -> None:
     state = populated(LargeLog())
     snapshot, before = state.snapshot(), populated(LargeLog()).snapshot()
-    state.apply(5, Batch((Command(MINE, 10, b"late"), Command(CLIENT, 3, b"d"))), MINE)
+    state.apply(5, Batch((Command(MINE, 20, b"late"), Command(CLIENT, 3, b"d"))), MINE)
     assert whole(snapshot) == whole(before)
 
 
@@ -152,3 +159,13 @@ def test_elections_go_on_from_a_snapshot_as_they_would_have_without_it() -> None
     assert later.elections == state.elections
     assert later.checksum == state.checksum
     assert later.elections.view("billing").leadership == Leadership("node2", 2, "billing")
+
+
+def test_effect_is_not_repeated_after_its_outcome_is_only_in_the_snapshot() -> None:
+    """Schedule 28: the retry of a charge whose answer was lost, after a snapshot and a restart."""
+    state, later = populated(Log()), ReplicatedState(Log())
+    later.restore(carried(state.snapshot()))
+    again = Command(MINE, 30, Intend("billing", "ann/1", 1, -1, 86_400))
+    applied = later.apply(5, Batch((again,)), MINE)
+    assert applied.results == ((again.id, 5, Concluded(b"receipt")),)
+    assert applied == state.apply(5, Batch((again,)), MINE)

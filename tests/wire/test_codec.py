@@ -13,6 +13,7 @@ from paxos.protocol.messages import Accept, Accepted, Message, Promise, Teach, V
 from paxos.protocol.values import NOOP
 from paxos.replicated.admission import Mark
 from paxos.replicated.decrees import Decree
+from paxos.replicated.effect_decrees import MAX_KEY, MAX_OUTCOME, MAX_RETENTION
 from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED, Resign
 from paxos.replicated.messages import Advanced, Answer, Outcome, Polled, Propose, Status
 from paxos.replicated.values import MAX_COMMAND_BYTES, Batch, Command, Leadership, Session
@@ -35,6 +36,11 @@ DECREE_FIELDS = {
     "node": names,
     "value": datas,
     "priority": st.integers(1 - MAX_PRIORITY, MAX_PRIORITY - 1),
+    "name": names,
+    "key": st.text(st.characters(codec="utf-8"), min_size=1, max_size=200),
+    "since": st.just(-1) | naturals,
+    "retention": st.integers(0, MAX_RETENTION),
+    "outcome": datas,
 }
 
 
@@ -328,6 +334,12 @@ def test_decree_stands_as_an_array_where_a_command_would_be_bytes() -> None:
         [3, 1, 1, "billing", -MAX_PRIORITY, b""],
         [3, 1, 1, "billing", 0, bytes(MAX_PROCLAIMED + 1)],
         [5, "billing", -1, b""],
+        [16, "billing", "", 1, -1, 0],
+        [16, "billing", "k" * (MAX_KEY + 1), 1, -1, 0],
+        [16, "billing", "k", 1, -2, 0],
+        [16, "billing", "k", 1, -1, MAX_RETENTION + 1],
+        [17, "billing", "k", bytes(MAX_OUTCOME + 1), 0],
+        [17, "billing", "k", b"", -1],
     ],
 )
 def test_decree_that_is_not_as_written_is_refused(decree: object) -> None:

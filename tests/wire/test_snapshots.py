@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paxos.replicated.effect_decrees import MAX_RETENTION
+from paxos.replicated.effects import EffectsSnapshot
 from paxos.replicated.elections import Candidate, ElectionsSnapshot
 from paxos.replicated.sessions import SESSION_WINDOW, Answered, SessionsSnapshot
 from paxos.replicated.snapshot import Snapshot
@@ -33,8 +35,18 @@ ELECTIONS = ElectionsSnapshot(
     12,
 )
 NO_ELECTIONS = ((), (), 0)
+EFFECTS = EffectsSnapshot(
+    1_700_000_000,
+    (("billing", 86_400, 12), ("mail", 0, 0)),
+    (("billing", "cem/1", 7), ("billing", "ann/1", 6)),
+    (
+        ("billing", "bob/1", b"receipt", 12, 1_600_000_000),
+        ("mail", "bob/1", b"", 12, 1_600_000_000),
+    ),
+)
+NO_EFFECTS = (0, (), (), ())
 SNAPSHOT = Snapshot(
-    42, 0xDEADBEEF, Leadership("node2", 5), SessionsSnapshot(NODES, CLIENTS), ELECTIONS, ()
+    42, 0xDEADBEEF, Leadership("node2", 5), SessionsSnapshot(NODES, CLIENTS), ELECTIONS, EFFECTS, ()
 )
 
 
@@ -79,30 +91,31 @@ def test_machine_is_read_piece_by_piece_and_not_before_it_is_asked_for() -> None
 
 
 NODE = ("node1", 1, 4, 1_000_000)
+BILLING = (("billing", 1, 0),)
 
 
 @pytest.mark.parametrize(
     "items",
     [
-        (2, 1, 1, None, [[], []], NO_ELECTIONS),
-        (1, -1, 1, None, [[], []], NO_ELECTIONS),
-        (1, 1, 1 << 32, None, [[], []], NO_ELECTIONS),
-        (1, 1, 1, ["node1"], [[], []], NO_ELECTIONS),
-        (1, 1, 1, None, [[]], NO_ELECTIONS),
-        (1, 1, 1, None, [[["node1", 0, 0]], []], NO_ELECTIONS),
-        (1, 1, 1, None, [[["", 0, 0, []]], []], NO_ELECTIONS),
-        (1, 1, 1, None, [[["node1", 0, 5, [5]]], []], NO_ELECTIONS),
-        (1, 1, 1, None, [[["node1", 0, 5, [8, 7]]], []], NO_ELECTIONS),
-        (1, 1, 1, None, [[["node1", 0, 5, [5 + SESSION_WINDOW]]], []], NO_ELECTIONS),
-        (1, 1, 1, None, [[["node1", 0, 0, []], ["node1", 1, 0, []]], []], NO_ELECTIONS),
-        (1, 1, 1, None, [[], [["client-1", 1, 1, b"a", "b"]]], NO_ELECTIONS),
-        (1, 1, 1, None, [[], [["client-1", 1, 1, "a", None]]], NO_ELECTIONS),
-        (1, 1, 1, None, [[], [["client-1", 1, 1, bytes(4097), None]]], NO_ELECTIONS),
-        (1, 1, 1, None, [[], [["client-1", True, 1, None, None]]], NO_ELECTIONS),
+        (2, 1, 1, None, [[], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, -1, 1, None, [[], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1 << 32, None, [[], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, ["node1"], [[], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[]], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[["node1", 0, 0]], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[["", 0, 0, []]], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[["node1", 0, 5, [5]]], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[["node1", 0, 5, [8, 7]]], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[["node1", 0, 5, [5 + SESSION_WINDOW]]], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[["node1", 0, 0, []], ["node1", 1, 0, []]], []], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[], [["client-1", 1, 1, b"a", "b"]]], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[], [["client-1", 1, 1, "a", None]]], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[], [["client-1", 1, 1, bytes(4097), None]]], NO_ELECTIONS, NO_EFFECTS),
+        (1, 1, 1, None, [[], [["client-1", True, 1, None, None]]], NO_ELECTIONS, NO_EFFECTS),
         (1, 1, 1, None),
         (1, 1, 1, None, [[], []]),
         *(
-            (1, 1, 1, None, [[], []], (elections, sessions, 0))
+            (1, 1, 1, None, [[], []], (elections, sessions, 0), NO_EFFECTS)
             for elections, sessions in (
                 ([["billing", 1, "node1", b"", "", None, []]], []),
                 ([["billing", 1, "node1", b"", "", None, [["node1", 0, 0, b""]]]], [NODE]),
@@ -118,6 +131,30 @@ NODE = ("node1", 1, 4, 1_000_000)
                 ([], None),
             )
         ),
+        *(
+            (1, 1, 1, None, [[], []], NO_ELECTIONS, effects)
+            for effects in (
+                None,
+                (0, (), ()),
+                (-1, (), (), ()),
+                (0, (("billing", MAX_RETENTION + 1, 0),), (), ()),
+                (0, (("billing", 1, 0), ("billing", 2, 0)), (), ()),
+                (0, (), (("billing", "k", 1),), ()),
+                (0, BILLING, (("billing", "", 1),), ()),
+                (0, BILLING, (("billing", "k" * 201, 1),), ()),
+                (0, BILLING, (("billing", "k", 1), ("billing", "k", 2)), ()),
+                (0, BILLING, (("billing", "k", 1),), (("billing", "k", b"", 1, 1),)),
+                (0, BILLING, (), (("billing", "k", "", 1, 1),)),
+                (0, BILLING, (), (("billing", "k", bytes(4097), 1, 1),)),
+                (0, BILLING, (), (("billing", "k", b"", 2, 1), ("billing", "j", b"", 1, 1))),
+                (
+                    0,
+                    BILLING,
+                    (),
+                    tuple(("billing", str(n), bytes(4096), 1, 1) for n in range(4100)),
+                ),
+            )
+        ),
     ],
 )
 def test_head_that_departs_from_the_table_is_refused(items: tuple[object, ...]) -> None:
@@ -126,7 +163,9 @@ def test_head_that_departs_from_the_table_is_refused(items: tuple[object, ...]) 
 
 
 def test_head_is_accepted_as_the_tests_of_refusals_write_it() -> None:
-    assert read_snapshot(head_of(1, 1, 1, None, [[], []], NO_ELECTIONS)).position == 1
+    assert read_snapshot(head_of(1, 1, 1, None, [[], []], NO_ELECTIONS, NO_EFFECTS)).position == 1
+    rows = (("billing", "j", 1),), (("billing", "k", b"", 1, 1),)
+    read_snapshot(head_of(1, 1, 1, None, [[], []], NO_ELECTIONS, (0, BILLING, *rows)))
 
 
 def test_damaged_or_cut_head_is_refused() -> None:

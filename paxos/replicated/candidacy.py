@@ -52,7 +52,8 @@ class Polling:
 
     number: int
     granted: set[str]
-    refused: set[str] = field(factory=set)
+    refused: dict[str, Ballot] = field(factory=dict)
+    """By node, the ballot that it takes for the live one."""
     attempts: int = 1
 
 
@@ -223,9 +224,11 @@ class Candidacy:
                 return True  # the leader itself wants a new ballot
             case Following(detector=detector):
                 return detector.silence(now) >= detector.threshold / 2
-            case Polling():
+            case Polling(attempts=attempts):
+                # who found no quorum at once may never reach one, and must not keep others from it
                 members = self._members()
-                return source in members and members.index(source) < self._index()
+                goes_first = source in members and members.index(source) < self._index()
+                return goes_first or attempts > 1
             case Waiting():
                 return True
         return False
@@ -260,17 +263,17 @@ class Candidacy:
         if state.attempts == 1:  # else nobody knows which attempt this answers
             self.round_trip.add(max(0.0, now - polled.sent / 1e6))
         if polled.granted:
-            state.refused.discard(source)
+            state.refused.pop(source, None)
             state.granted.add(source)
             return self._begin() if self._is_quorum(state.granted) else ()
         if source in state.granted:
             return ()  # an earlier answer, overtaken
-        state.refused.add(source)
+        state.refused[source] = polled.ballot
         if polled.ballot.node != self.proposer.name:
             self.via = (source, now + 8 * self.timing.suspicion)
-        if self._is_quorum(set(self._members()) - state.refused):
+        if self._is_quorum(set(self._members()) - state.refused.keys()):
             return ()
-        return self._fail(f"{source} says that {polled.ballot.node or 'another'} leads or stands")
+        return self._fail(_refusal(state))
 
     def _has_the_least_ballot(self) -> bool:
         """Tell whether the next ballot would be the least that any member can ever begin."""
@@ -321,7 +324,7 @@ class Candidacy:
         if not isinstance(ballot, Leading):
             return ()
         message = Resigned(ballot.ballot)
-        effects = (Send(self._others(), message), *self.proposer.stop())
+        effects = (Send(self.others(), message), *self.proposer.stop())
         self.why = "this node has resigned"
         return effects + self._stand_later(self.timing.suspicion)
 
@@ -335,13 +338,13 @@ class Candidacy:
         if not self._is_quorum(recent | {self.proposer.name}):
             lost = QuorumLost(ballot.ballot, tuple(sorted(recent)))
             why = f"this node led, but only {len(recent)} of {len(state.contact)} others hear it"
-            return (lost, *self._fail(why))
+            return (lost, Send(self.others(), Resigned(ballot.ballot)), *self._fail(why))
         if self._stands_still(state, ballot, now):
             return self._fail("this node led, but this ballot could decide nothing")
         sent, round_trip = int(now * 1e6), int(self.round_trip.mean * 1e6)
         marks = self.admission.marks()
         beat = Heartbeat(ballot.ballot, self.frontier, sent, round_trip, marks)
-        effects: Effects = (Send(self._others(), beat),) if self._others() else ()
+        effects: Effects = (Send(self.others(), beat),) if self.others() else ()
         return (*effects, *self._repeat(state, now), Wake(*(self.timing.heartbeat,) * 2))
 
     def _stands_still(self, state: Serving, ballot: Leading, now: float) -> bool:
@@ -394,6 +397,8 @@ class Candidacy:
     def _poll_again(self, state: Polling) -> Effects:
         if state.attempts == POLL_ATTEMPTS:
             answered = len(state.granted) + len(state.refused)
+            if state.refused and answered >= self._needed():
+                return self._fail(_refusal(state))
             return self._fail(
                 f"only {answered} of {len(self._members())} members answer each other, "
                 f"this one included; {self._needed()} are needed"
@@ -410,7 +415,7 @@ class Candidacy:
 
     def _ask(self, state: Polling) -> Effects:
         """Ask everybody who has not agreed: a reason to refuse may have passed."""
-        hesitant = [n for n in self._others() if n not in state.granted]
+        hesitant = [n for n in self.others() if n not in state.granted]
         retry = self._retry_after(state.attempts)
         poll = Poll(state.number, self.asked_at)
         return (Send(tuple(hesitant), poll), Wake(retry, 1.5 * retry))
@@ -443,7 +448,8 @@ class Candidacy:
     def _members(self) -> tuple[str, ...]:
         return self.proposer.quorums.members(self.frontier)
 
-    def _others(self) -> tuple[str, ...]:
+    def others(self) -> tuple[str, ...]:
+        """Return the members but for this node, by rank."""
         return tuple(node for node in self._members() if node != self.proposer.name)
 
     def _index(self) -> int:
@@ -467,3 +473,9 @@ class Candidacy:
         """Hear from this node's learner how far the log is learned."""
         self.frontier = max(self.frontier, frontier)
         return self.proposer.advance(frontier)
+
+
+def _refusal(poll: Polling) -> str:
+    """Say who refused, and why, as far as it is known here."""
+    node, ballot = next(iter(poll.refused.items()))
+    return f"{node} says that {ballot.node or 'another'} leads or stands"

@@ -25,6 +25,9 @@ from paxos.replicated.values import (
 MAX_PENDING = 1 << 14
 """How many commands a leader keeps waiting; more are dropped, and their nodes send them again."""
 
+DETOUR_AFTER = 3
+"""A command that was sent more often goes through another member: the leader may not hear us."""
+
 MAX_RESENT_BYTES = 4 << 20
 """How many bytes of its own commands a node sends again at once; the others come next."""
 
@@ -54,6 +57,7 @@ class Own:
     due: float
     """When it is sent again."""
     pause: float
+    repeats: int = 0
 
 
 @define
@@ -79,6 +83,8 @@ class LogProposer:
     """The commands in `proposed`."""
     own: dict[CommandId, Own] = field(factory=dict)
     """The commands of this node and its clients that are not known to be applied."""
+    detours: int = 0
+    """How often this node's commands were sent through another member than the leader."""
     dropped: int = 0
     """Commands that were not taken because too many were waiting, or nobody led."""
 
@@ -249,14 +255,26 @@ class LogProposer:
         for own in due:
             own.pause = min(2 * own.pause, 1.0)
             own.due = now + own.pause
-        commands = [own.command for own in due]
+            own.repeats += 1
         if isinstance(self.candidacy.state, Serving):
-            self._take(commands)
+            self._take(own.command for own in due)
             return ()
-        target = self._way_to_leader(now)
-        if target is None:
+        leader = self._way_to_leader(now)
+        if leader is None:
             return ()
-        return tuple(Send((target,), Propose(group, 1)) for group in cut(commands))
+        straight = [own.command for own in due if own.repeats <= DETOUR_AFTER]
+        around = [own.command for own in due if own.repeats > DETOUR_AFTER]
+        effects = [Send((leader,), Propose(group, 1)) for group in cut(straight)]
+        if around:
+            through = self._detour()
+            effects += (Send((through,), Propose(group, 1)) for group in cut(around))
+        return tuple(effects)
+
+    def _detour(self) -> str:
+        """Return each other member in turn: one that the leader hears is among them."""
+        others = self.candidacy.others()
+        self.detours += 1
+        return others[self.detours % len(others)]
 
     def _due(self, now: float, *, every: bool) -> list[Own]:
         """Return what to send again, as much as one turn may; what is left is due in the next."""

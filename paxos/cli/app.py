@@ -11,6 +11,7 @@ from paxos.cli.check import check
 from paxos.cli.demo import demo
 from paxos.cli.group import INTERRUPTED, Commands
 from paxos.cli.init import init
+from paxos.cli.key import key
 from paxos.cli.propose import propose
 from paxos.cli.serve import serve
 from paxos.cli.simulate import simulate
@@ -26,7 +27,7 @@ def paxos() -> None:
     """
 
 
-for command in (init, serve, status, propose, demo, simulate, chaos, check):
+for command in (init, serve, status, propose, key, demo, simulate, chaos, check):
     paxos.add_command(command)
 
 

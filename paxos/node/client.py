@@ -10,7 +10,7 @@ import trio
 
 from paxos.errors import CommandFailed, CommandTooLarge, ConfigError, NoAnswer, OutcomeUnknown
 from paxos.node.cluster import Cluster
-from paxos.node.key_file import KeyWatch
+from paxos.node.key_file import LOOK_AGAIN, KeyWatch
 from paxos.protocol.messages import Message
 from paxos.replicated.messages import Answer, AskStatus, Outcome, Status, Submit
 from paxos.replicated.values import CLIENT_PREFIX, MAX_COMMAND_BYTES
@@ -34,6 +34,7 @@ class Client:
         limit = cluster.datagram_limit
         self._wire = Wire(cluster.name, cluster.keys, name, limit, trio.current_time)
         self._keys = None if cluster.key_file is None else KeyWatch(cluster.key_file)
+        self._looked = trio.current_time()
         self._number = 0
         self._submitted = False
         self._addresses: dict[str, Address] = {}
@@ -121,6 +122,7 @@ class Client:
         """
         encoded, pause, turn = encode(question), REPEAT, 0
         while True:
+            await self._follow_keys()
             for target in (targets[turn % len(targets)],) if one_by_one else targets:
                 if target in self._addresses:
                     for datagram in self._wire.outgoing(target, [encoded]):
@@ -149,18 +151,23 @@ class Client:
         return arrived
 
     async def _resolve(self) -> None:
-        """Look the members' addresses up, and whether the keys are still the same."""
-        if self._keys is not None:
-            with suppress(ConfigError):  # the keys from before may do
-                ring = await trio.to_thread.run_sync(self._keys.changed)
-                if ring is not None:
-                    self._wire.rekey(ring)
         for member in self._cluster.members:
             try:
                 address = await self._transport.resolve(member.host, member.port)
             except OSError:
                 continue
             self._addresses[member.name] = address
+
+    async def _follow_keys(self) -> None:
+        """Use what the key file holds by now, if it can be read; look at it now and then."""
+        now = trio.current_time()
+        if self._keys is None or now - self._looked < LOOK_AGAIN:
+            return
+        self._looked = now
+        with suppress(ConfigError):  # the keys from before may do
+            ring = await trio.to_thread.run_sync(self._keys.changed)
+            if ring is not None:
+                self._wire.rekey(ring)
 
     def _next(self) -> int:
         self._number += 1

@@ -13,6 +13,7 @@ from paxos.cli.group import INTERRUPTED, Commands
 from paxos.cli.init import init
 from paxos.cli.key import key
 from paxos.cli.propose import propose
+from paxos.cli.readmit import readmit
 from paxos.cli.serve import serve
 from paxos.cli.simulate import simulate
 from paxos.cli.status import status
@@ -27,7 +28,18 @@ def paxos() -> None:
     """
 
 
-for command in (init, serve, status, propose, key, demo, simulate, chaos, check):
+for command in (
+    init,
+    serve,
+    status,
+    propose,
+    key,
+    readmit,
+    demo,
+    simulate,
+    chaos,
+    check,
+):
     paxos.add_command(command)
 
 

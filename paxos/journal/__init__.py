@@ -1,11 +1,20 @@
 """A node's memory: what it has begun, promised, voted and learned.
 
 `base` says what a journal is, `sqlite` is the durable one (`tables` is what its file looks like,
-`lock` keeps others away from it), and `memory` is the one for tests and simulation.
+`lock` keeps others away from it, `witness` notices when it goes backwards, `aside` moves a damaged
+one out of the way), and `memory` is the one for tests and simulation.
 """
 
+from paxos.journal.aside import set_aside
 from paxos.journal.base import Journal, JournalCorrupt, JournalError
 from paxos.journal.memory import MemoryJournal
 from paxos.journal.sqlite import SqliteJournal
 
-__all__ = ["Journal", "JournalCorrupt", "JournalError", "MemoryJournal", "SqliteJournal"]
+__all__ = [
+    "Journal",
+    "JournalCorrupt",
+    "JournalError",
+    "MemoryJournal",
+    "SqliteJournal",
+    "set_aside",
+]

@@ -56,7 +56,11 @@ _VOTES = """
 _OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
 _PAGE_BYTES = 1 << 20
 _PAGE_VOTES = 64
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CORRUPT = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,  # our statements never change, so the tables must have
+)
 
 _Row = tuple[int, int | None, str | None, str, bytes, int]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 
 import trio
@@ -12,7 +12,7 @@ from paxos.errors import CommandFailed, CommandTooLarge, ConfigError, NoAnswer, 
 from paxos.node.cluster import Cluster
 from paxos.node.key_file import LOOK_AGAIN, KeyWatch
 from paxos.protocol.messages import Message
-from paxos.replicated.messages import Answer, AskStatus, Outcome, Status, Submit
+from paxos.replicated.messages import Answer, AskStatus, Outcome, Readmit, Status, Submit
 from paxos.replicated.values import CLIENT_PREFIX, MAX_COMMAND_BYTES
 from paxos.transport import Address, UnreliableTransport, open_udp
 from paxos.wire import Wire, encode
@@ -53,6 +53,20 @@ class Client:
                     if None not in statuses.values():
                         break
         return statuses
+
+    async def readmit(self, name: str, without: Sequence[str], timeout: float = 5.0) -> Status:
+        """Tell a member that has forgotten something to do without the help of some others.
+
+        See `Node.readmit` for what the caller vouches for. Raises `NoAnswer`.
+        """
+        await self._resolve()
+        number = self._next()
+        with trio.move_on_after(timeout):
+            async with aclosing(self._ask((name,), Readmit(number, tuple(without)))) as heard:
+                async for _, message in heard:
+                    if isinstance(message, Status) and message.number == number:
+                        return message
+        raise NoAnswer(f"{name} does not answer: does it run, with this cluster file and key?")
 
     async def propose(self, command: bytes, timeout: float = 10.0) -> tuple[int, bytes]:
         """Have a command applied through any member, once; return the slot and the answer.

@@ -8,7 +8,7 @@ import trio
 
 from paxos.errors import OutcomeUnknown
 from paxos.node.post import Post
-from paxos.replicated.messages import Answer, AskStatus, Outcome, Submit
+from paxos.replicated.messages import Answer, AskStatus, Outcome, Readmit, Submit
 from paxos.replicated.values import Failure, Session
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class Desk:
                 while self._post.alarms:
                     self._node.happened(self._post.alarms.pop())
                 for client, message in asked:
-                    if isinstance(message, AskStatus):
+                    if isinstance(message, Readmit):
+                        self._node.readmit(message.without)
+                    if isinstance(message, AskStatus | Readmit):
                         self._post.send((client,), self._node.status(message.number))
                     elif isinstance(message, Submit):
                         self._take(nursery, client, message)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import outcome
 import trio
 
 from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, OutcomeUnknown
-from paxos.journal import Journal, JournalError, SqliteJournal
+from paxos.journal import Journal, JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.desk import Desk
 from paxos.node.engine import Engine, Watcher
 from paxos.node.instrument import Instrument
 from paxos.node.key_file import watch_keys
+from paxos.node.opening import open_journal
 from paxos.node.post import Post
 from paxos.node.storage import Storage, open_storage
 from paxos.node.watching import Decisions, Growth, Leaderships, View
 from paxos.protocol.events import Event
+from paxos.replicated.admission import JournalDoubted
 from paxos.replicated.candidacy import Serving
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.messages import Propose, Status
@@ -34,7 +37,7 @@ from paxos.replicated.values import (
     Session,
 )
 from paxos.transport import UnreliableTransport, open_udp
-from paxos.wire import Wire, decode_value, encode_value
+from paxos.wire import Wire
 
 MAX_IN_FLIGHT = 4096
 """How many proposals of one node wait for their answers; further ones wait for room."""
@@ -244,6 +247,14 @@ class Node(Watcher):
             why=why[:1000],
         )
 
+    def readmit(self, without: Iterable[str]) -> None:
+        """Let a node that has forgotten something vote again without the help of some others.
+
+        Whoever calls this vouches for it that those others never take part again with what they
+        remember. Otherwise two values could be chosen for one slot.
+        """
+        self._engine.roles.admission.excuse(without)
+
     @property
     def closed(self) -> bool:
         """Whether this node has stopped taking part."""
@@ -314,6 +325,11 @@ class Node(Watcher):
             self.readable(max(self._readers))
 
 
+def _tell_damage(instruments: tuple[Instrument, ...], what: str) -> None:
+    for instrument in instruments:
+        instrument.event(JournalDoubted(what))
+
+
 @asynccontextmanager
 async def open_node(
     cluster: Cluster,
@@ -329,7 +345,8 @@ async def open_node(
     Args:
         cluster: Who the members are.
         name: Which of them this is.
-        data: The path of the node's journal, made if missing; or a `Journal`.
+        data: The path of the node's journal, made if missing; or a `Journal`. A damaged journal
+            is set aside, and its content asked of the other members.
         machine: What the chosen commands are applied to; fresh, since the log is replayed to it.
         transport: A network other than UDP on the member's host and port.
         instruments: Who watches.
@@ -343,13 +360,12 @@ async def open_node(
     """
     member = cluster.member(name)
     own_journal = isinstance(data, str | os.PathLike)
-    journal: Journal = (
-        SqliteJournal(
-            data, cluster=cluster.name, node=name, encode=encode_value, decode=decode_value
-        )
-        if isinstance(data, str | os.PathLike)
-        else data
-    )
+    if isinstance(data, str | os.PathLike):
+        journal = open_journal(data, cluster, name, partial(_tell_damage, instruments))
+    else:
+        journal = data
+    if journal.doubt:
+        _tell_damage(instruments, journal.doubt)
     try:
         if transport is None:
             transport = await open_udp(member.host, member.port, cluster.datagram_limit)

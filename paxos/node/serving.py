@@ -15,6 +15,7 @@ from paxos.node.cluster import Cluster
 from paxos.node.instrument import Instrument
 from paxos.node.node import Node, open_node
 from paxos.protocol.events import Event
+from paxos.replicated.admission import JournalDoubted, NodeReadmitted
 from paxos.replicated.state import StateMachine
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
@@ -26,14 +27,19 @@ class _Alarm(Instrument):
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
 
+    def event(self, event: Event) -> None:
+        """Say what is wrong, and that it is mended."""
+        match event:
+            case Alarm():
+                self._say(f"Alarm: {event}")
+            case JournalDoubted(why):
+                self._say(f"does not vote: {why}")
+            case NodeReadmitted():
+                self._say("votes again: the others have replaced what its journal had forgotten")
+
     def journal_failed(self, error: JournalError) -> None:
         """Say that this node votes no more, and why."""
         self._say(f"Error: {error}")
-
-    def event(self, event: Event) -> None:
-        """Say what else is an alarm."""
-        if isinstance(event, Alarm):
-            self._say(f"Alarm: {event}")
 
 
 async def serve(

@@ -16,7 +16,7 @@ one that was replaced while every other node was down, too, and forgot it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from attrs import define, field, frozen
@@ -121,6 +121,16 @@ class Admission:
         return (0, 0) if known is None else (known.journal, known.writes)
 
     # A node that is not admitted yet.
+
+    def excuse(self, names: Iterable[str]) -> None:
+        """Do without the help of some others, on the word of a person who knows that they are gone.
+
+        At least one must be left: the log has to come from somebody.
+        """
+        others = tuple(node for node in self.readmission.others if node not in set(names))
+        if others and not self.admitted:
+            self.readmission.others = others
+            self.due = self.patience = 0.0
 
     def wake(self, now: float) -> Effects:
         """Ask the others, again and again until this node is admitted."""

@@ -18,7 +18,8 @@ message         from -> to                meaning
 `Submit`        client -> node            propose this command for me
 `Answer`        node -> client            what became of it
 `AskStatus`     client -> node            how are you?
-`Status`        node -> client            thus
+`Readmit`       client -> node            vote again without the help of these
+`Status`        node -> client            thus; the answer to both
 =============== ========================= ==============================================
 """
 
@@ -165,6 +166,14 @@ class AskStatus(Message):
     """A client's question."""
 
     number: int
+
+
+@frozen
+class Readmit(Message):
+    """A person's word, through a client, that some members will never come back."""
+
+    number: int
+    without: tuple[str, ...]
 
 
 @frozen

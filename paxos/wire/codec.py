@@ -74,6 +74,13 @@ def _read_marks(item: Any) -> tuple[Mark, ...]:
     raise Malformed("not marks, or too many")
 
 
+def _read_names(item: Any) -> tuple[str, ...]:
+    if type(item) is tuple and len(item) <= MAX_MARKS:
+        return tuple([name(each) for each in item])
+    raise Malformed("not names, or too many")
+
+
+NAMES: Final = Field(_read_names)
 MARK: Final = Field(_read_mark)
 MARKS: Final = Field(_read_marks)
 VALUE: Final = Field(read_value, write_value)
@@ -118,6 +125,7 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     40: (replicated.Read, (NATURAL, NATURAL)),
     41: (replicated.Readable, (NATURAL, NATURAL, NATURAL)),
     64: (protocol.AskMemory, (NATURAL,)),
+    66: (replicated.Readmit, (NATURAL, NAMES)),
     65: (protocol.Memory, (NATURAL, ANY_BALLOT, NATURAL, NATURAL, NATURAL)),
 }
 """Number, class, and the kinds of the fields, in the order in which the class declares them."""

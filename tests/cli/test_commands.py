@@ -74,6 +74,8 @@ def test_init_refuses_a_directory_that_cannot_be(tmp_path: Path) -> None:
         ["status", "--cluster", "."],
         ["propose", "--cluster", "missing.toml", "text"],
         ["propose", "--cluster", "missing.toml"],
+        ["readmit", "--cluster", "missing.toml", "--without", "node2", "--yes", "node3"],
+        ["readmit", "--cluster", "missing.toml", "node3"],
         ["demo", "--nodes", "0"],
         ["demo", "--subscriptions", "many"],
         ["demo", "--kills", "-1"],
@@ -94,7 +96,7 @@ def test_serve_refuses_a_node_that_is_no_member(cluster_file: Path, tmp_path: Pa
     assert "it has node1, node2, node3" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["init", "serve", "status", "propose", "demo"])
+@pytest.mark.parametrize("command", ["init", "serve", "status", "propose", "readmit", "demo"])
 def test_every_command_explains_itself(command: str) -> None:
     assert command in paxos("--help").output
     result = paxos(command, "--help")
@@ -173,3 +175,15 @@ def test_without_the_extra_the_command_says_how_to_install_it() -> None:
     assert result.returncode == 1
     assert "pip install 'trio-paxos[cli]'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_readmit_asks_whether_you_are_sure(cluster_file: Path) -> None:
+    result = paxos("readmit", "--cluster", cluster_file, "--without", "node2", "node3")
+    assert result.exit_code == 1
+    assert "gone for ever?" in result.stderr
+
+
+def test_readmit_knows_the_members(cluster_file: Path) -> None:
+    result = paxos("readmit", "--cluster", cluster_file, "--without", "x", "--yes", "node3")
+    assert result.exit_code == 2
+    assert "'x' is no member" in result.stderr

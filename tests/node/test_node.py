@@ -489,3 +489,18 @@ async def test_doubt_found_by_others_survives_a_restart(
     await trio.sleep(1)
     assert not house.node("node3").status(0).voting
     assert "by another journal" in house.node("node3").status(0).why
+
+
+async def test_person_may_vouch_for_a_member_that_is_gone_for_ever(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = await forgetful_house(open_house, GONE)
+    await house.crash("node2")
+    await house.start("node3")
+    await trio.sleep(1)
+    assert not house.node("node3").status(0).voting
+    house.node("node3").readmit(["node1", "node2"])  # nobody would be left: that is refused
+    house.node("node3").readmit(["node2"])
+    with trio.fail_after(TIMEOUTS):
+        assert await house.node("node1").propose(b"with the vote of node3")
+    assert len(await house.agreed()) == 21

@@ -61,6 +61,7 @@ marks = st.builds(Mark, names, naturals, naturals)
 
 SPECIAL = {
     "mark": marks,
+    "without": st.lists(names, max_size=3).map(tuple),
     "marks": st.lists(marks, max_size=3).map(tuple),
     "highest": any_ballots,
     "value": values,

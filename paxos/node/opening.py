@@ -1,0 +1,48 @@
+"""How a node comes to its journal: opened, read to its end, and replaced if it is damaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from paxos.journal import Journal, JournalCorrupt, SqliteJournal, set_aside
+from paxos.node.cluster import Cluster
+from paxos.wire import decode_value, encode_value
+
+
+def open_journal(
+    path: str | os.PathLike[str], cluster: Cluster, name: str, damaged: Callable[[str], None]
+) -> Journal:
+    """Open a node's journal and read all of it.
+
+    A damaged one is set aside for a new one, which is in doubt: the node learns the log from the
+    others and votes again when they have readmitted it. Where there are no others nobody could
+    help, so there it is an error. ``damaged`` hears what was found, and what was done.
+
+    Raises:
+        JournalCorrupt: The journal is damaged, and the node is the only member.
+        JournalError: The journal cannot be opened; the text says why.
+
+    """
+    try:
+        return _open(path, cluster, name)
+    except JournalCorrupt as error:
+        if len(cluster.members) == 1:
+            raise
+        aside = set_aside(Path(path).resolve())
+        damaged(f"{error}; it is kept as {aside.name}, and the others are asked for its content")
+        return _open(path, cluster, name)
+
+
+def _open(path: str | os.PathLike[str], cluster: Cluster, name: str) -> Journal:
+    journal = SqliteJournal(
+        path, cluster=cluster.name, node=name, encode=encode_value, decode=decode_value
+    )
+    try:
+        for _ in journal.recover():  # damage must be found before the node says anything
+            pass
+    except BaseException:
+        journal.close()
+        raise
+    return journal

@@ -20,7 +20,7 @@ from tests.machines import Adder
 
 LIMIT = 20.0
 
-INTERNAL = {"propose_as", "decree", "status", "run", "close"} | set(dir(Watcher))
+INTERNAL = {"propose_as", "decree", "status", "readmit", "run", "close"} | set(dir(Watcher))
 """What a node has for the package itself."""
 
 

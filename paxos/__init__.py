@@ -19,11 +19,11 @@ from paxos.errors import (
     PaxosError,
 )
 from paxos.journal import JournalCorrupt, JournalError
-from paxos.node.alarms import Alarm
 from paxos.node.client import Client, open_client
 from paxos.node.cluster import Cluster, Member, Timing
 from paxos.node.instrument import Instrument
 from paxos.node.node import Node, open_node
+from paxos.replicated.events import Alarm
 from paxos.replicated.messages import Status
 from paxos.replicated.state import StateMachine
 from paxos.replicated.values import Leadership

@@ -1,15 +1,11 @@
-"""What somebody must see to. An alarm never stops anything by itself."""
+"""What a node finds that somebody must see to. An alarm never stops anything by itself."""
 
 from __future__ import annotations
 
 from attrs import frozen
 
 from paxos.protocol.events import Event
-
-
-@frozen
-class Alarm(Event):
-    """Base of the events that a person should hear of; as a string each says what to do."""
+from paxos.replicated.events import Alarm
 
 
 @frozen

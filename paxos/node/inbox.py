@@ -1,4 +1,4 @@
-"""Where messages wait for a role: bounded, drained all at once."""
+"""Where messages wait for a role: bounded for each source, drained all at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from paxos.protocol.messages import Message
 from paxos.replicated.messages import Advanced
 
 INBOX_BOUND = 4096
-"""How many messages wait for one role; more are dropped and counted, as a network may."""
+"""How many messages of one source wait for one role; more are dropped and counted.
+
+Each source has room of its own, so that a member gone wild displaces nobody else's messages.
+"""
 
 
 class Inbox:
@@ -20,19 +23,22 @@ class Inbox:
     def __init__(self, bound: int = INBOX_BOUND) -> None:
         self._bound = bound
         self._items: deque[tuple[str, Message | None]] = deque()
+        self._waiting: dict[str, int] = {}
+        """How many of the items are each source's."""
         self._reader: trio.lowlevel.Task | None = None
         self.dropped = 0
 
     def put(self, source: str, message: Message | None) -> None:
-        """Add a message, or drop it when the inbox is full; None is the role's alarm.
+        """Add a message, or drop it when its source has no room; None is the role's alarm.
 
         What a node's own learner says is never dropped, since it is not said twice; there is one
         such message for each inbox that the learner drains.
         """
-        full = len(self._items) >= self._bound
-        if full and not (message is None or isinstance(message, Advanced)):
+        waiting = self._waiting.get(source, 0)
+        if waiting >= self._bound and not (message is None or isinstance(message, Advanced)):
             self.dropped += 1
             return
+        self._waiting[source] = waiting + 1
         self._items.append((source, message))
         if self._reader is not None:
             reader, self._reader = self._reader, None
@@ -50,5 +56,5 @@ class Inbox:
                 return trio.lowlevel.Abort.SUCCEEDED
 
             await trio.lowlevel.wait_task_rescheduled(abort)
-        items, self._items = self._items, deque()
+        items, self._items, self._waiting = self._items, deque(), {}
         return items

@@ -219,6 +219,7 @@ class Node(Watcher):
             "waiting": len(self._waiting),
             "readers": len(self._readers),
             "proposals_dropped": self._engine.roles.proposer.dropped,
+            "implausible": self._engine.roles.implausible,
             "supplies_dropped": self._engine.supplies_dropped,
             "transactions": self._storage.statistics().transactions,
             "records": self._storage.statistics().records,

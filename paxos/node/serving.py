@@ -10,12 +10,12 @@ from typing import Final
 import trio
 
 from paxos.journal import JournalError
-from paxos.node.alarms import Alarm
 from paxos.node.cluster import Cluster
 from paxos.node.instrument import Instrument
 from paxos.node.node import Node, open_node
 from paxos.protocol.events import Event
 from paxos.replicated.admission import JournalDoubted, NodeReadmitted
+from paxos.replicated.events import Alarm
 from paxos.replicated.state import StateMachine
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)

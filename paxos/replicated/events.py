@@ -9,6 +9,11 @@ from paxos.protocol.events import Event
 
 
 @frozen
+class Alarm(Event):
+    """Base of the events that a person should hear of; as a string each says what to do."""
+
+
+@frozen
 class LeaderSuspected(Event):
     """A follower has not heard its leader for ``silence`` seconds."""
 

@@ -22,6 +22,13 @@ from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.log_proposer import LogProposer
 from paxos.replicated.messages import Advanced
+from paxos.replicated.plausible import (
+    MAX_BALLOT_LEAP,
+    MAX_SLOT_LEAP,
+    Implausible,
+    is_plausible,
+    reach,
+)
 from paxos.replicated.reading import Reading
 from paxos.replicated.routing import Role
 from paxos.replicated.state import ReplicatedState, StateMachine
@@ -68,6 +75,8 @@ class Roles:
     admission: Admission
     failure: str = ""
     """Why this node votes no more: its journal has failed. Empty as long as it can be written."""
+    implausible: int = 0
+    """How many messages were dropped for what they said."""
 
     @classmethod
     def begin(
@@ -115,6 +124,7 @@ class Roles:
         ``now`` is the time in seconds on the node's own monotonic clock.
         """
         effects: list[Effect] = []
+        inbox = self._plausible(inbox, effects)
         if role == "acceptor":
             for source, message in inbox:
                 effects += self._accept(source, message)
@@ -137,6 +147,23 @@ class Roles:
                     effects += proposer.handle(source, message, now)
             effects += proposer.flush(now)
         return Turn.of(effects)
+
+    def _plausible(
+        self, inbox: Iterable[tuple[str, Message | None]], effects: list[Effect]
+    ) -> list[tuple[str, Message | None]]:
+        """Drop what no member can have meant; each doubling of their number is an alarm."""
+        proposer, learner = self.proposer.candidacy.proposer, self.learner.learner
+        most = max(self.acceptor.promised.number, proposer.highest.number) + MAX_BALLOT_LEAP
+        last = max(learner.frontier, learner.target) + MAX_SLOT_LEAP
+        plausible: list[tuple[str, Message | None]] = []
+        for source, message in inbox:
+            if message is None or is_plausible(message, most, last):
+                plausible.append((source, message))
+                continue
+            self.implausible += 1
+            if self.implausible & (self.implausible - 1) == 0:
+                effects.append(Implausible(source, type(message).__name__, *reach(message)))
+        return plausible
 
     def fail(self, why: str) -> None:
         """Vote no more, and begin no ballot any more: the journal cannot be written.

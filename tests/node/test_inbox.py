@@ -24,6 +24,17 @@ async def test_full_inbox_drops_and_counts_but_never_an_alarm() -> None:
     assert list(await inbox.drain()) == [("a", Learn(0, 1)), ("", None)]
 
 
+async def test_a_source_that_floods_displaces_no_other() -> None:
+    inbox = Inbox(bound=2)
+    for number in range(100):
+        inbox.put("wild", Learn(number, number))
+    inbox.put("calm", Learn(0, 1))
+    assert inbox.dropped == 98
+    assert [source for source, _ in await inbox.drain()] == ["wild", "wild", "calm"]
+    inbox.put("wild", Learn(0, 1))
+    assert len(await inbox.drain()) == 1
+
+
 async def test_reader_wakes_for_a_message_and_survives_cancellation(
     autojump_clock: MockClock,
 ) -> None:

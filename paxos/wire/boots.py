@@ -104,18 +104,16 @@ class Boots:
         self._clients: Recent[str, _Peer] = Recent(MAX_CLIENTS)
         self._for_members, self._for_clients = _Allowance(), _Allowance()
 
-    def find(self, source: str, id: bytes) -> Boot | None:  # noqa: A002  it is its name
-        """Return what is known of a boot."""
-        peer = self._kind(source).get(source)
-        if peer is None:
-            return None
+    def meet(self, source: str, id: bytes) -> Boot:  # noqa: A002  it is its name
+        """Return what is known of a boot; a new one is remembered, and not believed yet."""
+        peer = self._peer(source)
         if peer.current is not None and peer.current.id == id:
             return peer.current
-        return peer.others.get(id)
-
-    def meet(self, boot: Boot) -> None:
-        """Remember a boot whose datagram has proved authentic; it is not believed yet."""
-        self._peer(boot.source).others.put(boot.id, boot)
+        boot = peer.others.get(id)
+        if boot is None:
+            boot = Boot(source, id)
+            peer.others.put(id, boot)
+        return boot
 
     def ask(self, boot: Boot, now: float) -> Challenge | Displaced | None:
         """Return what an unconfirmed boot is to be sent, if it is time for anything."""
@@ -164,11 +162,8 @@ class Boots:
         for other in peer.others.values():
             other.nonce = None  # void: who answers it later need not live now
 
-    def _kind(self, source: str) -> Recent[str, _Peer]:
-        return self._clients if source.startswith(CLIENT_PREFIX) else self._members
-
     def _peer(self, source: str) -> _Peer:
-        peers = self._kind(source)
+        peers = self._clients if source.startswith(CLIENT_PREFIX) else self._members
         peer = peers.get(source)
         if peer is None:
             peer = _Peer()

@@ -30,6 +30,11 @@ class _NoTags(dict[int, Any]):
 
 _NO_TAGS: Final = _NoTags()
 
+
+def _no_maps(_: object, __: object) -> NoReturn:
+    raise Malformed("a map")
+
+
 # The library decodes the first item and ignores the rest. So the bytes are decoded as the first
 # element of a pair whose second is a number that nobody can guess: with anything else between
 # the item and the number, the second element is something else.
@@ -41,21 +46,30 @@ _GUARD: Final[int] = cbor2.loads(_GUARD_BYTES)
 def parse(data: bytes) -> Any:
     """Decode exactly one item; arrays become tuples.
 
-    Raises `Malformed` for tags, indefinite lengths, excessive depth, and missing or extra bytes.
+    Raises `Malformed` for tags, maps, indefinite lengths, excessive depth, missing or extra bytes,
+    and for whatever is not written in its shortest form: one meaning has one spelling.
     """
     try:
         item, guard = cbor2.loads(
             _PAIR + data + _GUARD_BYTES,
             immutable=True,
             allow_indefinite=False,
+            allow_duplicate_keys=False,
+            # Keys of maps could be chosen to collide. A map is refused only when it is complete,
+            # so this ends it at the first key that is no string, whose hash nobody can foresee.
+            strict_hashable_types=True,
+            object_hook=_no_maps,
             max_depth=MAX_DEPTH,
             semantic_decoders=_NO_TAGS,
         )
+        shortest = cbor2.dumps(item)
     except Exception as error:
         # The decoder is not ours and the bytes are anybody's: no error of its may get further.
         raise Malformed(str(error)) from None
     if guard != _GUARD:
         raise Malformed("bytes after the end")
+    if shortest != data:
+        raise Malformed("not in the shortest form")
     return item
 
 

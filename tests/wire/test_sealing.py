@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +112,23 @@ def test_an_invented_boot_costs_no_derivation(monkeypatch: pytest.MonkeyPatch) -
         invented = bytearray(datagram)
         invented[at] ^= 1
         assert refusal(target, bytes(invented)) is Reason.UNAUTHENTIC
+
+
+def test_altered_recordings_of_one_boot_cost_one_derivation() -> None:
+    source, target = sealer("node1"), sealer("node2")
+    derived = 0
+    cipher = target._cipher
+
+    def count(key: bytes, direction: bytes) -> AESGCM:
+        nonlocal derived
+        derived += 1
+        return cipher(key, direction)
+
+    target._cipher = count  # type: ignore[method-assign]
+    for number in range(50):
+        datagram = source.seal("node2", bytes([number]))
+        assert refusal(target, datagram[:-1] + bytes((datagram[-1] ^ 1,))) is Reason.UNAUTHENTIC
+    assert derived == 1
 
 
 def test_each_key_of_a_ring_opens_and_the_first_seals() -> None:

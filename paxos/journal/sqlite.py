@@ -77,6 +77,7 @@ class SqliteJournal:
         node: The name of the node, likewise.
         encode: Returns the bytes of a value.
         decode: Returns the value again; raises ValueError for bytes that are none.
+        connection: The class of connections to SQLite; the simulator has one that fails.
 
     Raises:
         JournalCorrupt: What the file says about itself is damaged.
@@ -97,6 +98,7 @@ class SqliteJournal:
         node: str,
         encode: Callable[[Value], bytes],
         decode: Callable[[bytes], Value],
+        connection: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
         self.path = Path(path).resolve()  # one file, one lock: whatever links lead to it
         self._encode = encode
@@ -110,10 +112,10 @@ class SqliteJournal:
             self._witness = Witness(self.path)
             opened.callback(self._witness.close)
             create_file(self.path)
-            self._writer = connect(self.path, "rw")
+            self._writer = connect(self.path, "rw", connection)
             opened.callback(self._writer.close)
             self._begin_life(cluster, node)
-            self._reader = connect(self.path, "ro")
+            self._reader = connect(self.path, "ro", connection)
             opened.callback(self._reader.close)
             self._reader.execute("SELECT count(*) FROM about").fetchone()  # see `close`
             opened.pop_all()

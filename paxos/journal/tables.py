@@ -61,7 +61,9 @@ BUSY_SECONDS = 5.0
 """How long to wait for somebody else who holds a lock on the file; then it is an error."""
 
 
-def connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(
+    path: Path, mode: str, connection: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     """Connect to an existing file; ``mode`` is ``rw`` or ``ro``.
 
     Transactions are begun and committed by hand. The connection may move between threads.
@@ -72,6 +74,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,
+        factory=connection,
     )
     # Text that is no longer UTF-8 must reach the checksum, not stop short of it.
     db.text_factory = lambda text: text.decode(errors="surrogateescape")

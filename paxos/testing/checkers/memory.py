@@ -24,6 +24,35 @@ class Durable:
     top: int = 0
     """No slot from here on has a vote."""
     learned: list[Value] = field(factory=list)
+    cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
+    """Every vote there ever was."""
+
+    def add(self, record: Record) -> None:
+        """Take one more record into account."""
+        match record:
+            case Begun(ballot):
+                self.begun = max(self.begun, ballot)
+            case Promised(ballot):
+                self.promised = max(self.promised, ballot)
+            case Voted(slot, ballot):
+                self.promised = max(self.promised, ballot)
+                self.votes[slot] = record
+                self.cast[slot, ballot] = record.value
+                self.top = max(self.top, slot + 1)
+            case Learned(slot, _, value) if slot == len(self.learned):
+                self.learned.append(value)
+
+    def explains(self, record: Record) -> bool:
+        """Tell whether this was durable at some time."""
+        match record:
+            case Begun(ballot):
+                return ballot <= self.begun
+            case Promised(ballot):
+                return ballot <= self.promised
+            case Voted(slot, ballot, value):
+                return self.cast.get((slot, ballot)) == value
+            case Learned(slot, _, value):
+                return slot < len(self.learned) and self.learned[slot] == value
 
     def records(self) -> list[Record]:
         """Return what its journal must give back, word for word; see `Journal.recover`."""
@@ -51,25 +80,19 @@ class Memory(Checker):
                 case Promised(ballot):
                     if ballot < durable.promised:
                         raise Violation(f"{node} promises {ballot} after {durable.promised}")
-                    durable.promised = ballot
                 case Voted(slot, ballot):
                     if ballot < durable.promised:
                         raise Violation(
                             f"{node} votes at {ballot} in slot {slot} "
                             f"after promising {durable.promised}"
                         )
-                    durable.promised = ballot
-                    durable.votes[slot] = record
-                    durable.top = max(durable.top, slot + 1)
                 case Begun(ballot):
                     if ballot <= durable.begun:
                         raise Violation(f"{node} begins ballot {ballot} again")
-                    durable.begun = ballot
-                case Learned(slot, _, value):
+                case Learned(slot):
                     if slot > len(durable.learned):
                         raise Violation(f"{node} writes slot {slot} of its log above a gap")
-                    if slot == len(durable.learned):
-                        durable.learned.append(value)
+            durable.add(record)
 
     def recovered(self, node: str, records: Sequence[Record]) -> None:
         """See that the journal gives back what was made durable: all of it, and nothing else."""

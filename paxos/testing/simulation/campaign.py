@@ -22,7 +22,8 @@ EXPECTED: tuple[str, ...] = (
     "loss", "duplication", "straggling", "corruption", "replay", "delay", "small", "filter", "cut",
     "one_way", "isolate", "halves", "bridge", "ring", "star", "chain",
     "crash", "crash_in_a_step", "pause", "slow_steps",
-    "slow_disk", "failed_sync", "flipped_bit", "clock",
+    "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write", "torn_write",
+    "flipped_bit", "older_copy", "wiped_disk", "clock",
 )  # fmt: skip
 """Every fault; one that a campaign of `ENOUGH` seeds never injects is a fault of the campaign."""
 

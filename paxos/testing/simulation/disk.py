@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from random import Random
 
-from paxos.journal import JournalCorrupt, JournalError, MemoryJournal
+from paxos.journal import Journal, JournalError
 from paxos.protocol.records import Record
+from paxos.testing.checkers import Violation
+from paxos.testing.checkers.memory import Durable
+from paxos.testing.simulation.media import Medium
 from paxos.testing.simulation.world import World
 
 SYNC = (0.0002, 0.002)
@@ -16,74 +21,140 @@ LATER = 0.5
 """How long a lazily written record waits for company, in seconds, as in the node."""
 
 Done = Callable[[JournalError | None], None]
+Request = tuple[list[Record], Done]
 
 
 class Disk:
-    """One node's journal and the time that it takes; it outlives the node's crashes."""
+    """One node's journal and the time that it takes; it outlives the node's crashes.
 
-    def __init__(self, world: World, name: str, durable: Callable[[list[Record]], None]) -> None:
-        self._world = world
-        self._durable = durable
-        self._random = world.random(f"disk {name}")
-        self.journal = MemoryJournal()
+    What gathers during one sync is written as one transaction in the next, as in the node.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        medium: Medium,
+        durable: Callable[[list[Record]], None],
+        injected: Counter[str],
+    ) -> None:
+        self.journal: Journal
+        self.medium = medium
         self.slowness = 1.0
         """By what a sync takes longer than usual."""
-        self.failing = False
-        """Whether writes fail, as on a full or broken disk."""
-        self.corrupt = False
-        """Whether a bit was flipped in what is stored."""
+        self.trouble = ""
+        """Why writes fail, as on a full or broken disk; empty when they do not."""
+        self.once = False
+        """Whether only the first write fails."""
+        self.spoilt = False
+        """Whether what is stored was changed by another than the node."""
+        self._name, self._world = name, world
+        self._report, self._injected = durable, injected
+        self._random: Random = world.random(f"disk {name}")
+        self._durable, self._boot = Durable(), 0
+        self._failed = False
         self._later: list[Record] = []
-        self._syncing: list[tuple[list[Record], Done]] = []
+        self._gathered: list[Request] = []
+        self._writing: list[Request] = []
         self._generation = 0
 
-    def open(self) -> MemoryJournal:
-        """Return the journal for the next life of the node; raise if a checksum is wrong."""
-        if self.corrupt:
-            raise JournalCorrupt("a record's checksum is wrong")
-        self.journal = self.journal.reopened()
-        return self.journal
+    def open(self) -> list[Record]:
+        """Open the journal for the next life of the node; return what it gives back.
+
+        Raises:
+            JournalError: The node must not start with it.
+
+        """
+        try:
+            self.journal = self.medium.open()
+            records = list(self.journal.recover())
+        except JournalError as error:
+            if not self.spoilt:
+                kind = type(error).__name__
+                raise Violation(f"{self._name} cannot open an intact journal: {kind}") from error
+            raise
+        if self.spoilt:
+            self._recognise(records)
+        elif self.journal.boot <= self._boot:
+            raise Violation(f"{self._name} begins life {self.journal.boot} again")
+        self._boot, self._failed = self.journal.boot, False
+        return records
+
+    def _recognise(self, records: list[Record]) -> None:
+        """Refuse a journal that has forgotten something; see that it has invented nothing.
+
+        This stands for what a node must find out without such perfect knowledge: by what it
+        remembers outside its journal, and by what its peers have seen of it.
+        """
+        if records == self._durable.records() and self.journal.boot > self._boot:
+            return
+        self.medium.crash()
+        if invented := [record for record in records if not self._durable.explains(record)]:
+            raise Violation(f"the journal of {self._name} holds what was never written: {invented}")
+        raise JournalError("the journal has gone back: it has forgotten what was durable")
 
     def persist(self, records: list[Record], done: Done) -> None:
         """Write and sync, after what is being written; call ``done`` when it is durable, or not."""
-        self._syncing.append(([*self._later, *records], done))
+        self._gathered.append(([*self._later, *records], done))
         self._later = []
-        delay = self._random.uniform(*SYNC) * self.slowness
-        self._world.after(delay, self._synced, self._generation)
+        if not self._writing:
+            self._begin()
 
     def persist_later(self, records: list[Record]) -> None:
         """Write the records with the next ones, or a little later."""
         if not self._later:
-            flush = partial(self._flush, self._generation)
-            self._world.after(LATER, flush)
+            self._world.after(LATER, partial(self._flush, self._generation))
         self._later += records
 
     def crash(self) -> None:
         """Lose what was not synced; a transaction under way may have been, but only as a whole."""
-        survivors = self._random.randint(0, len(self._syncing))
-        for records, _ in self._syncing[:survivors]:
-            if not self.failing:
+        records = [record for request, _ in self._writing for record in request]
+        lost = bool(self._later or self._gathered)
+        match self._random.randrange(3) if records and not self.trouble else None:
+            case 0:
                 self._write(records)
-        self._syncing.clear()
-        self._later.clear()
+                self.medium.crash()
+            case 1:
+                if self.medium.crash_in_write(records):
+                    self._injected["torn_write"] += 1
+            case _:
+                lost = lost or bool(records)
+                self.medium.crash()
+        self._injected["lost_write"] += lost
+        self._writing, self._gathered, self._later = [], [], []
         self._generation += 1
 
     def _flush(self, generation: int) -> None:
         if generation == self._generation and self._later:
             self.persist([], lambda error: None)
 
+    def _begin(self) -> None:
+        self._writing, self._gathered = self._gathered, []
+        delay = self._random.uniform(*SYNC) * self.slowness
+        self._world.after(delay, self._synced, self._generation)
+
     def _synced(self, generation: int) -> None:
         if generation != self._generation:
             return
-        records, done = self._syncing.pop(0)
-        error: JournalError | None = None
-        if self.failing:
-            self.journal.fail("the disk is full, or broken")
-        try:
-            self._write(records)
-        except JournalError as failure:
-            error = failure
-        done(error)
+        error = self._write([record for records, _ in self._writing for record in records])
+        requests, self._writing = self._writing, []
+        for _, done in requests:
+            done(error)
+        if self._gathered and not self._writing:
+            self._begin()
 
-    def _write(self, records: list[Record]) -> None:
-        self.journal.write(records)
-        self._durable(records)
+    def _write(self, records: list[Record]) -> JournalError | None:
+        durable, error = self.medium.write(records, self.trouble)
+        if error is None and self._failed:
+            raise Violation(f"the journal of {self._name} writes on after a failed sync")
+        if self.trouble:
+            self._failed = True
+            if self.once:
+                self.trouble, self.once = "", False
+        elif error is not None and not self._failed and not self.spoilt:
+            raise Violation(f"the journal of {self._name} cannot write: {type(error).__name__}")
+        if durable:
+            for record in records:
+                self._durable.add(record)
+            self._report(records)
+        return error

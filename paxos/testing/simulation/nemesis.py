@@ -164,24 +164,54 @@ class Nemesis:
         """End that."""
         self._simulation.processes[name].disk.slowness = 1.0
 
-    def do_fail_disk(self, name: str) -> None:
+    def do_fail_sync(self, name: str, once: bool) -> None:
+        """Let the next write fail, or every one."""
+        self._count("failed_sync_once" if once else "failed_sync")
+        disk = self._simulation.processes[name].disk
+        disk.trouble, disk.once = "disk I/O error", once
+
+    def do_fill_disk(self, name: str) -> None:
         """Let every write fail."""
-        self._count("failed_sync")
-        self._simulation.processes[name].disk.failing = True
+        self._count("disk_full")
+        disk = self._simulation.processes[name].disk
+        disk.trouble, disk.once = "database or disk is full", False
 
     def do_mend_disk(self, name: str) -> None:
         """Let writes of the node's next life succeed."""
-        self._simulation.processes[name].disk.failing = False
+        self._simulation.processes[name].disk.trouble = ""
+
+    def do_keep_copy(self, name: str) -> None:
+        """Copy what a node has stored."""
+        self._simulation.processes[name].disk.medium.keep_copy()
 
     def do_flip_bit(self, name: str) -> None:
-        """Flip a bit in what a node that is down has stored, unless too many are lost already."""
+        """Flip a bit in what a node that is down has stored."""
+        if self._may_spoil(name, "flipped_bit"):
+            self._simulation.processes[name].disk.medium.flip_bit()
+
+    def do_restore_copy(self, name: str) -> None:
+        """Put the older copy in the place of what a node that is down has stored."""
+        if self._may_spoil(name, "older_copy"):
+            self._simulation.processes[name].disk.medium.restore_copy()
+
+    def do_wipe(self, name: str) -> None:
+        """Remove all that a node that is down has stored."""
+        if self._may_spoil(name, "wiped_disk"):
+            self._simulation.processes[name].disk.medium.wipe()
+
+    def _may_spoil(self, name: str, fault: str) -> bool:
+        """Tell whether a journal may be spoilt: of a node that is down, and not too many.
+
+        What is spoilt counts as lost for good, even where the damage proves to be harmless.
+        """
         simulation = self._simulation
         process = simulation.processes[name]
         if process.up or len(self.lost | {name}) > (len(simulation.names) - 1) // 2:
-            return
-        self._count("flipped_bit")
+            return False
+        self._count(fault)
         self.lost.add(name)
-        process.disk.corrupt = True
+        process.disk.spoilt = True
+        return True
 
     def heal_core(self, core: set[str], others_fate: Any) -> None:
         """Make a core of nodes whole, and every other node's trouble permanent."""
@@ -212,8 +242,8 @@ class Nemesis:
         process = self._simulation.processes[name]
         process.disk.slowness, process.slowness = 1.0, 1.0
         process.steps_to_crash = None
-        if process.disk.failing or (process.up and process.roles.failure):
-            process.disk.failing = False
+        if process.disk.trouble or (process.up and process.roles.failure):
+            process.disk.trouble = ""
             process.crash()
         process.resume()
         process.start()

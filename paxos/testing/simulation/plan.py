@@ -112,7 +112,15 @@ def _clocks(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
 
 def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     at, name = random.uniform(0, end), random.choice(names)
-    actions = [Action(at, "fail_disk", (name,))]
+    actions = [
+        random.choice(
+            (
+                Action(at, "fail_sync", (name, True)),
+                Action(at, "fail_sync", (name, False)),
+                Action(at, "fill_disk", (name,)),
+            )
+        )
+    ]
     if random.random() < 0.7:  # else for ever
         at += random.uniform(0.1, 1.5)
         actions += [Action(at, "mend_disk", (name,)), Action(at, "crash", (name,))]
@@ -120,13 +128,19 @@ def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Ac
     return actions
 
 
-def _flipped_bit(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
-    at, name = random.uniform(0, end), random.choice(names)
-    return [
-        Action(at, "crash", (name,)),
-        Action(at, "flip_bit", (name,)),
-        Action(at + 0.1, "start", (name,)),
-    ]
+def _spoiling(kind: str) -> Draw:
+    """Return a fault of what a node has stored, which happens while it is down."""
+
+    def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+        at, name = random.uniform(0, end), random.choice(names)
+        return [
+            Action(random.uniform(0, at), "keep_copy", (name,)),
+            Action(at, "crash", (name,)),
+            Action(at + 0.0001, kind, (name,)),
+            Action(at + random.choice((0.001, 0.1)), "start", (name,)),
+        ]
+
+    return draw
 
 
 SWARM: Final[dict[str, Draw]] = {
@@ -146,12 +160,20 @@ SWARM: Final[dict[str, Draw]] = {
     "slow_steps": _spells("slow", "fast", 1.0),
     "slow_disks": _spells("slow_disk", "fast_disk", 1.0),
     "failed_syncs": _failed_syncs,
-    "flipped_bit": _flipped_bit,
+    "flipped_bit": _spoiling("flip_bit"),
+    "older_copy": _spoiling("restore_copy"),
+    "wiped_disk": _spoiling("wipe"),
     "clocks": _clocks,
 }
 """Every family of faults. A run has a random subset of them: what all have at once hides much."""
 
-RARE: Final = {"small": 0.05, "corruption": 0.2, "flipped_bit": 0.1}
+RARE: Final = {
+    "small": 0.05,
+    "corruption": 0.2,
+    "flipped_bit": 0.06,
+    "older_copy": 0.04,
+    "wiped_disk": 0.04,
+}
 """The chance of a family to be in a run, where it is not one in three."""
 
 

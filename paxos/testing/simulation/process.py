@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from paxos.journal import JournalCorrupt, JournalError
+from paxos.journal import JournalError
 from paxos.protocol.effects import Send, Supply, Wake
 from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
@@ -41,7 +41,9 @@ class Process:
 
     def __init__(self, simulation: Simulation, name: str) -> None:
         self.name = name
-        self.disk = Disk(simulation.world, name, self._durable)
+        self.disk = Disk(
+            simulation.world, name, simulation.medium(name), self._durable, simulation.injected
+        )
         self.life = 0
         self.up = False
         self.paused = False
@@ -63,18 +65,17 @@ class Process:
         self._number = 0
 
     def start(self) -> None:
-        """Begin a life with what the disk holds; a damaged journal keeps the node down."""
+        """Begin a life with what the disk holds; a journal that is not whole keeps it down."""
         if self.up:
             return
         try:
-            journal = self.disk.open()
-            records = list(journal.recover())
-        except JournalCorrupt:
-            self.counts["refused_corrupt_journal"] += 1
+            records = self.disk.open()
+        except JournalError:
+            self.counts["refused_journal"] += 1
             return
         self.life += 1
         self.up, self.paused, self.steps_to_crash = True, False, None
-        self.session = Session(self.name, journal.boot)
+        self.session = Session(self.name, self.disk.journal.boot)
         simulation = self._simulation
         self._inboxes: dict[Role, deque[tuple[str, Message | None]]] = {
             "acceptor": deque(),
@@ -277,7 +278,10 @@ class Process:
         if supply.first in retained:
             values = [(s, retained[s]) for s in range(supply.first, last + 1) if s in retained]
         else:
-            values = self.disk.journal.read(supply.first, last, 1 << 18)
+            try:
+                values = self.disk.journal.read(supply.first, last, 1 << 18)
+            except JournalError:  # damaged, or closed after a failure
+                return
         for slot, value in values:
             teach = Teach(slot, value, values[-1][0], learner.frontier)
             self._simulation.sent(self, teach)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from attrs import frozen
 
@@ -30,6 +34,7 @@ from paxos.testing.checkers import (
 from paxos.testing.checkers.base import overriding
 from paxos.testing.linearizability import Handle
 from paxos.testing.simulation.clients import KEYS, Client, Operation, end, read
+from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
 from paxos.testing.simulation.plan import Plan, draw_plan
@@ -39,6 +44,13 @@ from paxos.testing.simulation.world import World
 
 ELECTION_TIMEOUTS = 4
 """How many election timeouts a healed core has to decide something."""
+
+
+ON_FILES = 0.5
+"""The share of seeds whose nodes have SQLite journals; the others' are in memory."""
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made safely
+"""Where files cost no disk, if there is such a place."""
 
 
 @frozen
@@ -99,6 +111,7 @@ class Simulation:
         self.clients_work = True
         self.network = Network(self.world, self.names, self._deliver)
         memory, self._prefix, self._linearizable = Memory(), Prefix(), Linearizable()
+        self._on_files = self.world.random("journals").random() < ON_FILES
         self.checkers: tuple[Checker, ...] = (
             Agreement(self.quorums),
             memory,
@@ -123,12 +136,23 @@ class Simulation:
         self._answered = 0
 
     def run(self) -> Outcome:
-        """Run to the end, or to the first violation."""
+        """Run to the end, or to the first violation; an error in a node is one, too."""
         violation = ""
-        try:
-            self._run()
-        except Violation as error:
-            violation = str(error)
+        place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+        with TemporaryDirectory(prefix="paxos-", dir=place) as folder:
+            self._folder = Path(folder)
+            try:
+                self._run()
+            except Violation as error:
+                violation = str(error)
+            except Exception as error:
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                kind = type(error).__name__
+                violation = f"{kind} in {Path(where.filename).stem}.{where.name}: {error}"
+            finally:
+                for process in self.processes.values():
+                    process.disk.medium.close()
+        if violation:
             self.world.note(f"VIOLATION: {violation}")
         return Outcome(
             seed=self.world.seed,
@@ -200,6 +224,12 @@ class Simulation:
         waiting.add("barrier")
         self.world.after(0.001, self.processes[name].barrier, lambda: waiting.discard("barrier"))
         return waiting
+
+    def medium(self, name: str) -> Medium:
+        """Return what a node's journal lies on."""
+        if not self._on_files:
+            return MemoryMedium()
+        return SqliteMedium(name, self.world.random(f"files {name}"), lambda: self._folder)
 
     def new_machine(self, name: str) -> Watched:
         """Return the state machine of a node's next life."""

@@ -1,0 +1,276 @@
+"""What a journal lies on: memory, or a real file; and what can happen to it."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
+
+from paxos.journal import Journal, JournalCorrupt, JournalError, MemoryJournal, SqliteJournal
+from paxos.protocol.records import Record
+from paxos.wire import decode_value, encode_value
+
+
+class Medium(ABC):
+    """Outlives the lives of a node. What is not said to be for a node that is up needs one down."""
+
+    @abstractmethod
+    def open(self) -> Journal:
+        """Return the journal for the next life. Raises `JournalError`."""
+
+    @abstractmethod
+    def write(self, records: Sequence[Record], trouble: str) -> tuple[bool, JournalError | None]:
+        """Write while the node is up; any ``trouble`` makes that fail.
+
+        Return whether the records are durable, which nobody knows after an error, and the error.
+        """
+
+    @abstractmethod
+    def crash(self) -> None:
+        """End the node's life at once: what was written stays."""
+
+    @abstractmethod
+    def crash_in_write(self, records: Sequence[Record]) -> bool:
+        """End it while these are written, so that they are torn; tell whether that was possible."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what is held outside this process's memory, up or not."""
+
+    @abstractmethod
+    def flip_bit(self) -> None:
+        """Change what is stored."""
+
+    @abstractmethod
+    def keep_copy(self) -> None:
+        """Copy everything, at any time, for `restore_copy`."""
+
+    @abstractmethod
+    def restore_copy(self) -> None:
+        """Put the copy, or nothing, in the place of what is stored."""
+
+    @abstractmethod
+    def wipe(self) -> None:
+        """Remove everything."""
+
+
+class MemoryMedium(Medium):
+    """Holds a `MemoryJournal`."""
+
+    def __init__(self) -> None:
+        self._journal: MemoryJournal | None = None
+        self._copy: MemoryJournal | None = None
+        self._damaged = False
+
+    def open(self) -> Journal:
+        """See `Medium`; it has no checksums, but behaves as if it had."""
+        if self._damaged:
+            raise JournalCorrupt("a record does not match its checksum")
+        self._journal = MemoryJournal() if self._journal is None else self._journal.reopened()
+        return self._journal
+
+    def write(self, records: Sequence[Record], trouble: str) -> tuple[bool, JournalError | None]:
+        """See `Medium`."""
+        assert self._journal is not None
+        if trouble:
+            self._journal.fail(trouble)
+        try:
+            self._journal.write(records)
+        except JournalError as error:
+            return False, error
+        return True, None
+
+    def crash(self) -> None:
+        """See `Medium`."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def crash_in_write(self, records: Sequence[Record]) -> bool:
+        """See `Medium`."""
+        self.crash()
+        return False
+
+    def close(self) -> None:
+        """See `Medium`."""
+
+    def flip_bit(self) -> None:
+        """See `Medium`."""
+        self._damaged = True
+
+    def keep_copy(self) -> None:
+        """See `Medium`."""
+        self._copy = copy.deepcopy(self._journal)
+
+    def restore_copy(self) -> None:
+        """See `Medium`."""
+        self._journal = copy.deepcopy(self._copy)
+
+    def wipe(self) -> None:
+        """See `Medium`."""
+        self._journal = None
+
+
+class _Connection(sqlite3.Connection):
+    """A connection to SQLite that its medium may let fail."""
+
+    medium: ClassVar[SqliteMedium]
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        medium = self.medium
+        if sql.startswith("BEGIN"):
+            medium.writer = self
+        if medium.trouble:
+            medium.statements -= 1
+            if sql == "COMMIT" and medium.random.random() < 0.5:
+                super().execute(sql)
+                medium.committed = True
+            if medium.statements <= 0 or sql == "COMMIT":
+                raise sqlite3.OperationalError(medium.trouble)
+        return super().execute(sql, *parameters)
+
+
+class SqliteMedium(Medium):
+    """Holds the files of an `SqliteJournal`, in a folder that should be memory.
+
+    A crash leaves the files as they are at that moment: the journal's connections are still open
+    when they are copied, and the next life finds a database that nobody closed.
+    """
+
+    def __init__(self, name: str, random: Random, folder: Callable[[], Path]) -> None:
+        self.random = random
+        self.writer: sqlite3.Connection
+        self.trouble = ""
+        """What the next transaction ends with; empty when it succeeds."""
+        self.statements = 0
+        """Before which of its statements."""
+        self.committed = False
+        """Whether it was durable all the same."""
+        self._name, self._folder = name, folder
+        self._generation = 0
+        self._copy: Path | None = None
+        self._journal: SqliteJournal | None = None
+        self._connection = type("_OwnConnection", (_Connection,), {"medium": self})
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._folder() / f"{self._name}.{self._generation}"
+
+    def open(self) -> Journal:
+        """See `Medium`."""
+        self.trouble = ""
+        self._journal = SqliteJournal(
+            self.path,
+            cluster="simulated",
+            node=self._name,
+            encode=encode_value,
+            decode=decode_value,
+            connection=self._connection,
+        )
+        return self._journal
+
+    def write(self, records: Sequence[Record], trouble: str) -> tuple[bool, JournalError | None]:
+        """See `Medium`. It fails before one of the first statements, or at the commit."""
+        assert self._journal is not None
+        self.trouble, self.statements = trouble, self.random.randint(1, 6)
+        self.committed = False
+        try:
+            self._journal.write(records)
+        except JournalError as error:
+            return self.committed, error
+        finally:
+            self.trouble = ""
+        return True, None
+
+    def crash(self) -> None:
+        """See `Medium`; sometimes it ends in an orderly way."""
+        if self._journal is not None and self.random.random() < 0.8:
+            self._leave()
+        self.close()
+
+    def crash_in_write(self, records: Sequence[Record]) -> bool:
+        """See `Medium`; of the frames that were written, the last is not whole."""
+        assert self._journal is not None
+        self.writer.execute("PRAGMA wal_autocheckpoint = 0")
+        before = _log_of(self.path).stat().st_size
+        _, error = self.write(records, "")
+        after = _log_of(self.path).stat().st_size
+        if error is not None or after == before:
+            self._leave()
+            self.close()
+            return error is not None
+        self._leave()
+        if _log_of(self.path).exists():
+            with _log_of(self.path).open("r+b") as log:
+                log.truncate(self.random.randint(before, after - 1))
+        self.close()
+        return True
+
+    def _leave(self) -> None:
+        """Copy the files as a power cut leaves them: without what SQLite was told not to sync."""
+        safe = self.writer.execute("PRAGMA synchronous").fetchone()[0] >= 2
+        before = self.path
+        self._generation += 1
+        _copy(before, self.path, log=safe)
+
+    def close(self) -> None:
+        """See `Medium`."""
+        if self._journal is not None:
+            self._journal.close()
+            _remove(self._journal.path, but=self.path)
+        self._journal = None
+
+    def flip_bit(self) -> None:
+        """See `Medium`; in the database or in its log."""
+        files = [each for each in (self.path, _log_of(self.path)) if _size(each)]
+        if files:
+            file = self.random.choice(files)
+            with file.open("r+b") as opened:
+                place = self.random.randrange(_size(file))
+                opened.seek(place)
+                byte = opened.read(1)[0] ^ 1 << self.random.randrange(8)
+                opened.seek(place)
+                opened.write(bytes([byte]))
+
+    def keep_copy(self) -> None:
+        """See `Medium`."""
+        self._copy = self._folder() / f"{self._name}.copy"
+        _remove(self._copy)
+        _copy(self.path, self._copy)
+
+    def restore_copy(self) -> None:
+        """See `Medium`."""
+        self.wipe()
+        if self._copy is not None:
+            _copy(self._copy, self.path)
+
+    def wipe(self) -> None:
+        """See `Medium`."""
+        _remove(self.path)
+        self._generation += 1
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _copy(source: Path, target: Path, *, log: bool = True) -> None:
+    if source.exists():
+        shutil.copyfile(source, target)
+    if log and _log_of(source).exists():
+        shutil.copyfile(_log_of(source), _log_of(target))
+
+
+def _remove(path: Path, but: Path | None = None) -> None:
+    if path != but:
+        for ending in ("", "-wal", "-shm", ".lock"):
+            path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)

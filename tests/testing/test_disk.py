@@ -1,0 +1,220 @@
+"""The simulated disk: what a crash leaves, and what no journal may do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from paxos.journal import JournalError, MemoryJournal, SqliteJournal, tables
+from paxos.journal import sqlite as sqlite_module
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.values import NOOP
+from paxos.testing.checkers import Violation
+from paxos.testing.simulation.disk import Disk
+from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium
+from paxos.testing.simulation.world import World
+
+B1, B2 = Ballot(1, "a"), Ballot(2, "b")
+FIRST: list[Record] = [Begun(B1), Promised(B1), Voted(0, B1, NOOP)]
+SECOND: list[Record] = [Voted(1, B1, NOOP), Learned(0, B1, NOOP)]
+BOTH = [Begun(B1), Promised(B1), Learned(0, None, NOOP), Voted(1, B1, NOOP)]
+
+MakeDisk = Callable[..., Disk]
+
+
+@pytest.fixture(params=["memory", "files"])
+def medium(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Medium]:
+    made = (
+        MemoryMedium()
+        if request.param == "memory"
+        else SqliteMedium("a", Random(1), lambda: tmp_path)
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[SqliteMedium]:
+    made = SqliteMedium("a", Random(1), lambda: tmp_path)
+    yield made
+    made.close()
+
+
+def disk_of(medium: Medium, seed: int = 1) -> tuple[Disk, World, Counter[str]]:
+    world, injected = World(seed), Counter[str]()
+    return Disk(world, "a", medium, lambda records: None, injected), world, injected
+
+
+def test_what_was_written_is_there_after_a_crash(medium: Medium) -> None:
+    disk, world, _ = disk_of(medium)
+    assert disk.open() == []
+    disk.persist(list(FIRST), lambda error: None)
+    world.run_until(0.1)
+    disk.persist(list(SECOND), lambda error: None)
+    world.run_until(0.2)
+    disk.crash()
+    assert disk.open() == BOTH
+    disk.crash()
+
+
+def test_transaction_under_way_is_written_lost_or_torn_but_never_in_part(medium: Medium) -> None:
+    seen = set()
+    disk, _, injected = disk_of(medium)
+    disk.open()
+    for number in range(1, 30):
+        ballot = Ballot(number, "a")
+        disk.persist([Begun(ballot), Promised(ballot)], lambda error: None)
+        disk.crash()
+        records = disk.open()  # raises where it is neither the old state nor the new one
+        seen.add(records == [Begun(ballot), Promised(ballot)])
+        assert [r.ballot for r in records if isinstance(r, Begun)] == [
+            r.ballot for r in records if isinstance(r, Promised)
+        ]
+    disk.crash()
+    assert seen == {True, False}
+    assert injected["lost_write"]
+    assert bool(injected["torn_write"]) == isinstance(medium, SqliteMedium)
+
+
+def test_what_gathers_during_a_sync_is_one_transaction() -> None:
+    disk, world, _ = disk_of(MemoryMedium())
+    disk.open()
+    times: list[float] = []
+    for ballot in (B1, B2, Ballot(3, "a")):
+        disk.persist([Promised(ballot)], lambda error: times.append(world.now))
+    world.run_until(1.0)
+    assert len(times) == 3
+    assert times[0] < times[1] == times[2]
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_failed_write_is_told_and_final_until_the_next_life(medium: Medium, once: bool) -> None:
+    disk, world, _ = disk_of(medium)
+    disk.open()
+    disk.trouble, disk.once = "disk I/O error", once
+    errors: list[JournalError | None] = []
+    disk.persist(list(FIRST), errors.append)
+    world.run_until(0.1)
+    disk.persist(list(SECOND), errors.append)
+    world.run_until(0.2)
+    assert [type(error) for error in errors] == [JournalError, JournalError]
+    disk.trouble = ""
+    disk.crash()
+    assert disk.open() in ([], FIRST)
+    disk.crash()
+
+
+def test_journal_that_writes_on_after_a_failed_sync_is_caught(
+    files: SqliteMedium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, world, _ = disk_of(files)
+    disk.open()
+    disk.trouble, disk.once = "disk I/O error", True
+    disk.persist(list(FIRST), lambda error: None)
+    world.run_until(0.1)
+    journal = disk.journal
+    assert isinstance(journal, SqliteJournal)
+    files.writer.execute("ROLLBACK")
+    journal._failure = None
+    disk.persist(list(FIRST), lambda error: None)
+    with pytest.raises(Violation, match="writes on after a failed sync"):
+        world.run_until(0.2)
+
+
+def test_commit_that_is_not_synced_is_lost_in_a_power_cut(
+    files: SqliteMedium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_durable = tables.make_durable
+
+    def careless(db: sqlite3.Connection, path: Path) -> None:
+        make_durable(db, path)
+        db.execute("PRAGMA synchronous = NORMAL")
+
+    monkeypatch.setattr(sqlite_module, "make_durable", careless)
+    files.open()
+    assert files.write(FIRST, "") == (True, None)
+    files.crash_in_write([Promised(B2)])
+    assert list(files.open().recover()) == []
+
+
+@pytest.mark.parametrize("how", ["restore_copy", "wipe"])
+def test_journal_that_has_gone_back_is_refused(medium: Medium, how: str) -> None:
+    disk, world, _ = disk_of(medium)
+    disk.open()
+    medium.keep_copy()
+    disk.persist(list(FIRST), lambda error: None)
+    world.run_until(0.1)
+    disk.crash()
+    getattr(medium, how)()
+    disk.spoilt = True
+    with pytest.raises(JournalError, match="gone back"):
+        disk.open()
+
+
+def test_flipped_bit_is_found_or_harmless_or_looks_like_an_older_journal(
+    files: SqliteMedium,
+) -> None:
+    seen = Counter[str]()
+    for seed in range(60):
+        files.wipe()
+        disk, world, _ = disk_of(files, seed)
+        disk.open()
+        disk.persist(list(FIRST), lambda error: None)
+        world.run_until(0.1)
+        files.crash()
+        files.flip_bit()
+        disk.spoilt = True
+        try:
+            disk.open()  # raises Violation for what was never written
+        except JournalError as error:
+            seen["gone back" if "gone back" in str(error) else "damaged"] += 1
+        else:
+            seen["harmless"] += 1
+        files.crash()
+    assert set(seen) == {"gone back", "damaged", "harmless"}
+
+
+def test_journal_that_invents_something_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, _, _ = disk_of(MemoryMedium())
+    disk.open()
+    disk.crash()
+    monkeypatch.setattr(MemoryJournal, "recover", lambda self: iter([Promised(B2)]))
+    disk.spoilt = True
+    with pytest.raises(Violation, match="never written"):
+        disk.open()
+
+
+def test_intact_journal_that_is_refused_is_caught(
+    files: SqliteMedium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, world, _ = disk_of(files)
+    disk.open()
+    disk.persist(list(FIRST), lambda error: None)
+    world.run_until(0.1)
+    disk.crash()
+    monkeypatch.setattr(sqlite_module, "checksum", lambda value, *fields: 7)
+    with pytest.raises(Violation, match="intact journal"):
+        disk.open()
+
+
+def test_life_that_is_counted_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, _, _ = disk_of(MemoryMedium())
+    disk.open()
+    disk.crash()
+    monkeypatch.setattr(MemoryJournal, "boot", 1, raising=False)
+    reopened = MemoryJournal.reopened
+
+    def forgetful(self: MemoryJournal) -> MemoryJournal:
+        later = reopened(self)
+        later.boot = 1
+        return later
+
+    monkeypatch.setattr(MemoryJournal, "reopened", forgetful)
+    with pytest.raises(Violation, match="life 1 again"):
+        disk.open()

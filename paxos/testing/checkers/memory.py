@@ -26,6 +26,8 @@ class Durable:
     learned: list[Value] = field(factory=list)
     cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
     """Every vote there ever was."""
+    doubt: str = ""
+    """Why its journal is not trusted any more."""
 
     def add(self, record: Record) -> None:
         """Take one more record into account."""
@@ -76,6 +78,8 @@ class Memory(Checker):
         """See that each record goes on from the ones before."""
         durable = self.nodes.setdefault(node, Durable())
         for record in records:
+            if durable.doubt and not isinstance(record, Learned):
+                raise Violation(f"{node} does not only learn with a journal in doubt: {record}")
             match record:
                 case Promised(ballot):
                     if ballot < durable.promised:
@@ -94,9 +98,19 @@ class Memory(Checker):
                         raise Violation(f"{node} writes slot {slot} of its log above a gap")
             durable.add(record)
 
-    def recovered(self, node: str, records: Sequence[Record]) -> None:
-        """See that the journal gives back what was made durable: all of it, and nothing else."""
-        expected = self.nodes.setdefault(node, Durable()).records()
+    def recovered(self, node: str, records: Sequence[Record], doubt: str) -> None:
+        """See that the journal gives back what was made durable: all of it, and nothing else.
+
+        A journal in doubt may lack some of that, and says so in every later life, too.
+        """
+        durable = self.nodes.setdefault(node, Durable())
+        if doubt:
+            durable.doubt = doubt
+            durable.learned = [r.value for r in records if isinstance(r, Learned)]
+            return
+        if durable.doubt:
+            raise Violation(f"the journal of {node} forgot its doubt: {durable.doubt}")
+        expected = durable.records()
         for position in range(max(len(expected), len(records))):
             wanted = expected[position] if position < len(expected) else None
             found = records[position] if position < len(records) else None
@@ -109,6 +123,8 @@ class Memory(Checker):
     def restarted(self, node: str, roles: Roles) -> None:
         """See that the roles of a new life forget nothing that was durable."""
         durable, acceptor = self.nodes.setdefault(node, Durable()), roles.acceptor
+        if durable.doubt:
+            return
         if acceptor.promised < durable.promised:
             raise Violation(f"{node} forgot in a restart that it promised {durable.promised}")
         if roles.proposer.candidacy.proposer.highest < durable.begun:

@@ -13,6 +13,7 @@ from paxos.testing.checkers import Violation
 from paxos.testing.checkers.memory import Durable
 from paxos.testing.simulation.media import Medium
 from paxos.testing.simulation.world import World
+from paxos.testing.words import record_in_words
 
 SYNC = (0.0002, 0.002)
 """How long a sync takes, in seconds."""
@@ -48,6 +49,8 @@ class Disk:
         """Whether only the first write fails."""
         self.spoilt = False
         """Whether what is stored was changed by another than the node."""
+        self.replaced = False
+        """Whether that concerns all there is, so that nothing on the disk tells of it."""
         self._name, self._world = name, world
         self._report, self._injected = durable, injected
         self._random: Random = world.random(f"disk {name}")
@@ -73,25 +76,28 @@ class Disk:
                 kind = type(error).__name__
                 raise Violation(f"{self._name} cannot open an intact journal: {kind}") from error
             raise
-        if self.spoilt:
-            self._recognise(records)
-        elif self.journal.boot <= self._boot:
-            raise Violation(f"{self._name} begins life {self.journal.boot} again")
-        self._boot, self._failed = self.journal.boot, False
+        for record in records:
+            if not self._durable.explains(record):
+                raise Violation(f"the journal of {self._name} invents {record_in_words(record)}")
+        whole = records == self._durable.records() and self.journal.boot > self._boot
+        if not whole and not self.journal.doubt:
+            self._miss()
+        if not self.spoilt and self.journal.doubt:
+            raise Violation(f"{self._name} doubts an intact journal: {self.journal.doubt}")
+        self._boot, self._failed = max(self._boot, self.journal.boot), False
         return records
 
-    def _recognise(self, records: list[Record]) -> None:
-        """Refuse a journal that has forgotten something; see that it has invented nothing.
+    def _miss(self) -> None:
+        """Refuse a journal that has forgotten something, and does not say so.
 
-        This stands for what a node must find out without such perfect knowledge: by what it
-        remembers outside its journal, and by what its peers have seen of it.
+        Where the whole disk was replaced it cannot know, nor where a power cut has also left an
+        old witness. This then stands for what a node must find out all the same: by what its
+        peers have seen of it.
         """
-        if records == self._durable.records() and self.journal.boot > self._boot:
-            return
+        if not self.spoilt or (self.medium.witnessed and not self.replaced):
+            raise Violation(f"the journal of {self._name} has forgotten what was durable")
         self.medium.crash()
-        if invented := [record for record in records if not self._durable.explains(record)]:
-            raise Violation(f"the journal of {self._name} holds what was never written: {invented}")
-        raise JournalError("the journal has gone back: it has forgotten what was durable")
+        raise JournalError("all that is on the disk has gone back, with nothing to tell of it")
 
     def persist(self, records: list[Record], done: Done) -> None:
         """Write and sync, after what is being written; call ``done`` when it is durable, or not."""
@@ -110,13 +116,15 @@ class Disk:
         """Lose what was not synced; a transaction under way may have been, but only as a whole."""
         records = [record for request, _ in self._writing for record in request]
         lost = bool(self._later or self._gathered)
-        match self._random.randrange(3) if records and not self.trouble else None:
+        intact = records and not self.trouble and not self._failed
+        match self._random.randrange(3) if intact else None:
             case 0:
                 self._write(records)
                 self.medium.crash()
+            case 1 if self.medium.crash_in_write(records):
+                self._became_durable(records)
             case 1:
-                if self.medium.crash_in_write(records):
-                    self._injected["torn_write"] += 1
+                self._injected["torn_write" if self.medium.tears else "lost_write"] += 1
             case _:
                 lost = lost or bool(records)
                 self.medium.crash()
@@ -154,7 +162,10 @@ class Disk:
         elif error is not None and not self._failed and not self.spoilt:
             raise Violation(f"the journal of {self._name} cannot write: {type(error).__name__}")
         if durable:
-            for record in records:
-                self._durable.add(record)
-            self._report(records)
+            self._became_durable(records)
         return error
+
+    def _became_durable(self, records: list[Record]) -> None:
+        for record in records:
+            self._durable.add(record)
+        self._report(records)

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from paxos.journal import Journal, JournalCorrupt, JournalError, MemoryJournal, SqliteJournal
 from paxos.protocol.records import Record
 from paxos.wire import decode_value, encode_value
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made safely
+"""Where files cost no disk, if there is such a place."""
+
+
+@contextmanager
+def memory_disk() -> Iterator[Path]:
+    """Make a folder that costs no disk, where that is possible, and remove it in the end."""
+    place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="paxos-", dir=place) as folder:
+        yield Path(folder)
+
 
 class Medium(ABC):
     """Outlives the lives of a node. What is not said to be for a node that is up needs one down."""
+
+    tears: ClassVar[bool]
+    """Whether a write can be cut in two, or else is lost as a whole."""
+
+    witnessed = True
+    """Whether anything beside the journal tells how far it was written."""
 
     @abstractmethod
     def open(self) -> Journal:
@@ -36,7 +56,7 @@ class Medium(ABC):
 
     @abstractmethod
     def crash_in_write(self, records: Sequence[Record]) -> bool:
-        """End it while these are written, so that they are torn; tell whether that was possible."""
+        """End it while these are written; tell whether they are durable, or else lost or torn."""
 
     @abstractmethod
     def close(self) -> None:
@@ -51,16 +71,19 @@ class Medium(ABC):
         """Copy everything, at any time, for `restore_copy`."""
 
     @abstractmethod
-    def restore_copy(self) -> None:
-        """Put the copy, or nothing, in the place of what is stored."""
+    def restore_copy(self, whole: bool) -> None:
+        """Put the copy, or nothing, in the place of the journal, or of the whole disk."""
 
     @abstractmethod
-    def wipe(self) -> None:
-        """Remove everything."""
+    def wipe(self, whole: bool) -> None:
+        """Remove the journal, or all that is on the disk."""
 
 
 class MemoryMedium(Medium):
     """Holds a `MemoryJournal`."""
+
+    tears = False
+    witnessed = False
 
     def __init__(self) -> None:
         self._journal: MemoryJournal | None = None
@@ -106,13 +129,16 @@ class MemoryMedium(Medium):
         """See `Medium`."""
         self._copy = copy.deepcopy(self._journal)
 
-    def restore_copy(self) -> None:
-        """See `Medium`."""
+    def restore_copy(self, whole: bool) -> None:
+        """See `Medium`; there is nothing beside the journal."""
         self._journal = copy.deepcopy(self._copy)
 
-    def wipe(self) -> None:
+    def wipe(self, whole: bool) -> None:
         """See `Medium`."""
-        self._journal = None
+        if whole:
+            self._journal = None
+        elif self._journal is not None:
+            self._journal.forget("the journal is gone")
 
 
 class _Connection(sqlite3.Connection):
@@ -141,6 +167,8 @@ class SqliteMedium(Medium):
     when they are copied, and the next life finds a database that nobody closed.
     """
 
+    tears = True
+
     def __init__(self, name: str, random: Random, folder: Callable[[], Path]) -> None:
         self.random = random
         self.writer: sqlite3.Connection
@@ -154,6 +182,8 @@ class SqliteMedium(Medium):
         self._generation = 0
         self._copy: Path | None = None
         self._journal: SqliteJournal | None = None
+        self._witness = b""
+        """What the witness saw when this life began: all that is sure to outlast a power cut."""
         self._connection = type("_OwnConnection", (_Connection,), {"medium": self})
 
     @property
@@ -172,6 +202,7 @@ class SqliteMedium(Medium):
             decode=decode_value,
             connection=self._connection,
         )
+        self._witness = _witness_of(self.path).read_bytes()
         return self._journal
 
     def write(self, records: Sequence[Record], trouble: str) -> tuple[bool, JournalError | None]:
@@ -189,74 +220,80 @@ class SqliteMedium(Medium):
 
     def crash(self) -> None:
         """See `Medium`; sometimes it ends in an orderly way."""
+        self.witnessed = True
         if self._journal is not None and self.random.random() < 0.8:
-            self._leave()
+            self._leave(_witness_of(self.path).read_bytes())
         self.close()
 
     def crash_in_write(self, records: Sequence[Record]) -> bool:
         """See `Medium`; of the frames that were written, the last is not whole."""
         assert self._journal is not None
         self.writer.execute("PRAGMA wal_autocheckpoint = 0")
-        before = _log_of(self.path).stat().st_size
-        _, error = self.write(records, "")
-        after = _log_of(self.path).stat().st_size
-        if error is not None or after == before:
-            self._leave()
-            self.close()
-            return error is not None
-        self._leave()
-        if _log_of(self.path).exists():
+        witness = _witness_of(self.path).read_bytes()
+        before = _size(_log_of(self.path))
+        durable, _ = self.write(records, "")
+        after = _size(_log_of(self.path))
+        torn = after > before
+        self._leave(witness)
+        if torn and _log_of(self.path).exists():
             with _log_of(self.path).open("r+b") as log:
                 log.truncate(self.random.randint(before, after - 1))
         self.close()
-        return True
+        return durable and not torn
 
-    def _leave(self) -> None:
-        """Copy the files as a power cut leaves them: without what SQLite was told not to sync."""
-        safe = self.writer.execute("PRAGMA synchronous").fetchone()[0] >= 2
+    def _leave(self, witness: bytes) -> None:
+        """Copy the files as a kill leaves them, or a power cut: without what was not synced."""
+        synced = self.writer.execute("PRAGMA synchronous").fetchone()[0] >= 2
         before = self.path
         self._generation += 1
-        _copy(before, self.path, log=safe)
+        _copy(before, self.path, log=synced)
+        self.witnessed = self.random.random() < 0.7
+        _witness_of(self.path).write_bytes(witness if self.witnessed else self._witness)
 
     def close(self) -> None:
         """See `Medium`."""
         if self._journal is not None:
             self._journal.close()
-            _remove(self._journal.path, but=self.path)
+            if self._journal.path != self.path:
+                _remove(self._journal.path)
         self._journal = None
 
     def flip_bit(self) -> None:
-        """See `Medium`; in the database or in its log."""
-        files = [each for each in (self.path, _log_of(self.path)) if _size(each)]
-        if files:
-            file = self.random.choice(files)
-            with file.open("r+b") as opened:
-                place = self.random.randrange(_size(file))
-                opened.seek(place)
-                byte = opened.read(1)[0] ^ 1 << self.random.randrange(8)
-                opened.seek(place)
-                opened.write(bytes([byte]))
+        """See `Medium`; in the database, in its log or in its witness."""
+        files = [self.path, _log_of(self.path), _witness_of(self.path)]
+        file = self.random.choice([each for each in files if _size(each)] or [None])
+        if file is not None:
+            data = bytearray(file.read_bytes())
+            data[self.random.randrange(len(data))] ^= 1 << self.random.randrange(8)
+            file.write_bytes(data)
 
     def keep_copy(self) -> None:
         """See `Medium`."""
         self._copy = self._folder() / f"{self._name}.copy"
         _remove(self._copy)
         _copy(self.path, self._copy)
+        if _witness_of(self.path).exists():
+            shutil.copyfile(_witness_of(self.path), _witness_of(self._copy))
 
-    def restore_copy(self) -> None:
+    def restore_copy(self, whole: bool) -> None:
         """See `Medium`."""
-        self.wipe()
+        self.wipe(whole)
         if self._copy is not None:
             _copy(self._copy, self.path)
+            if whole and _witness_of(self._copy).exists():
+                shutil.copyfile(_witness_of(self._copy), _witness_of(self.path))
 
-    def wipe(self) -> None:
+    def wipe(self, whole: bool) -> None:
         """See `Medium`."""
-        _remove(self.path)
-        self._generation += 1
+        _remove(self.path, but=() if whole else (".witness",))
 
 
 def _log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
+
+
+def _witness_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.witness")
 
 
 def _size(path: Path) -> int:
@@ -270,7 +307,7 @@ def _copy(source: Path, target: Path, *, log: bool = True) -> None:
         shutil.copyfile(_log_of(source), _log_of(target))
 
 
-def _remove(path: Path, but: Path | None = None) -> None:
-    if path != but:
-        for ending in ("", "-wal", "-shm", ".lock"):
+def _remove(path: Path, but: Sequence[str] = ()) -> None:
+    for ending in ("", "-wal", "-shm", ".lock", ".witness"):
+        if ending not in but:
             path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)

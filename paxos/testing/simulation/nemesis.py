@@ -189,15 +189,19 @@ class Nemesis:
         if self._may_spoil(name, "flipped_bit"):
             self._simulation.processes[name].disk.medium.flip_bit()
 
-    def do_restore_copy(self, name: str) -> None:
-        """Put the older copy in the place of what a node that is down has stored."""
+    def do_restore_copy(self, name: str, whole: bool) -> None:
+        """Put an older copy of the journal, or of the whole disk, in the place of a node's own."""
         if self._may_spoil(name, "older_copy"):
-            self._simulation.processes[name].disk.medium.restore_copy()
+            disk = self._simulation.processes[name].disk
+            disk.replaced = True if whole else disk.replaced
+            disk.medium.restore_copy(whole)
 
-    def do_wipe(self, name: str) -> None:
-        """Remove all that a node that is down has stored."""
+    def do_wipe(self, name: str, whole: bool) -> None:
+        """Remove the journal of a node that is down, or all that is on its disk."""
         if self._may_spoil(name, "wiped_disk"):
-            self._simulation.processes[name].disk.medium.wipe()
+            disk = self._simulation.processes[name].disk
+            disk.replaced = True if whole else disk.replaced
+            disk.medium.wipe(whole)
 
     def _may_spoil(self, name: str, fault: str) -> bool:
         """Tell whether a journal may be spoilt: of a node that is down, and not too many.

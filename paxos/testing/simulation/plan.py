@@ -128,15 +128,15 @@ def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Ac
     return actions
 
 
-def _spoiling(kind: str) -> Draw:
-    """Return a fault of what a node has stored, which happens while it is down."""
+def _spoiling(kind: str, *ways: bool) -> Draw:
+    """Return a fault of what a node has stored, which happens while it is down, in these ways."""
 
     def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
         at, name = random.uniform(0, end), random.choice(names)
         return [
             Action(random.uniform(0, at), "keep_copy", (name,)),
             Action(at, "crash", (name,)),
-            Action(at + 0.0001, kind, (name,)),
+            Action(at + 0.0001, kind, (name, *random.sample(ways, min(1, len(ways))))),
             Action(at + random.choice((0.001, 0.1)), "start", (name,)),
         ]
 
@@ -161,8 +161,8 @@ SWARM: Final[dict[str, Draw]] = {
     "slow_disks": _spells("slow_disk", "fast_disk", 1.0),
     "failed_syncs": _failed_syncs,
     "flipped_bit": _spoiling("flip_bit"),
-    "older_copy": _spoiling("restore_copy"),
-    "wiped_disk": _spoiling("wipe"),
+    "older_copy": _spoiling("restore_copy", True, False),
+    "wiped_disk": _spoiling("wipe", True, False),
     "clocks": _clocks,
 }
 """Every family of faults. A run has a random subset of them: what all have at once hides much."""

@@ -98,8 +98,8 @@ class Process:
             machine,
             records,
             simulation.window,
-            journal.doubt,
-            lambda: journal.mark,
+            self.disk.journal.doubt,
+            lambda: self.disk.journal.mark,
         )
         simulation.network.begin_life(self.name)
         simulation.restarted(self)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 
 from attrs import frozen
 
@@ -34,7 +32,7 @@ from paxos.testing.checkers import (
 from paxos.testing.checkers.base import overriding
 from paxos.testing.linearizability import Handle
 from paxos.testing.simulation.clients import KEYS, Client, Operation, end, read
-from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium
+from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium, memory_disk
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
 from paxos.testing.simulation.plan import Plan, draw_plan
@@ -48,9 +46,6 @@ ELECTION_TIMEOUTS = 4
 
 ON_FILES = 0.5
 """The share of seeds whose nodes have SQLite journals; the others' are in memory."""
-
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made safely
-"""Where files cost no disk, if there is such a place."""
 
 
 @frozen
@@ -138,9 +133,7 @@ class Simulation:
     def run(self) -> Outcome:
         """Run to the end, or to the first violation; an error in a node is one, too."""
         violation = ""
-        place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-        with TemporaryDirectory(prefix="paxos-", dir=place) as folder:
-            self._folder = Path(folder)
+        with memory_disk() as self._folder:
             try:
                 self._run()
             except Violation as error:
@@ -291,7 +284,7 @@ class Simulation:
     def recovered(self, process: Process, records: Sequence[Record]) -> None:
         """Tell the checkers what a node's journal gives back."""
         for checker in self.checkers:
-            checker.recovered(process.name, records)
+            checker.recovered(process.name, records, process.disk.journal.doubt)
 
     def restarted(self, process: Process) -> None:
         """Tell the checkers what a node's roles remember."""

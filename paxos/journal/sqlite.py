@@ -78,6 +78,8 @@ class SqliteJournal:
         encode: Returns the bytes of a value.
         decode: Returns the value again; raises ValueError for bytes that are none.
         connection: The class of connections to SQLite; the simulator has one that fails.
+        wall_clock: Returns seconds since 1970, with which the boots of a new journal begin.
+        random_bits: Returns a random number of so many bits, the identity of a new journal.
 
     Raises:
         JournalCorrupt: What the file says about itself is damaged.
@@ -99,10 +101,13 @@ class SqliteJournal:
         encode: Callable[[Value], bytes],
         decode: Callable[[bytes], Value],
         connection: type[sqlite3.Connection] = sqlite3.Connection,
+        wall_clock: Callable[[], float] = time.time,
+        random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
         self.path = Path(path).resolve()  # one file, one lock: whatever links lead to it
         self._encode = encode
         self._decode = decode
+        self._wall_clock, self._random_bits = wall_clock, random_bits
         self._failure: str | None = None
         self._reading = threading.Lock()
         with contextlib.ExitStack() as opened, self._explained("cannot be opened"):
@@ -137,7 +142,7 @@ class SqliteJournal:
         empty_log(db, self.path)
         db.execute("BEGIN IMMEDIATE")
         if new:
-            create_tables(db, _first_facts(cluster, node))
+            create_tables(db, self._first_facts(cluster, node))
         facts = read_about(db, self.path, cluster, node)
         try:
             self.boot = int(str(facts["boot"])) + 1
@@ -159,6 +164,24 @@ class SqliteJournal:
         self._tell_witness()
         self._witness.sync()
         sync_directory(self.path.parent)  # the names of all these files
+
+    def _first_facts(self, cluster: str, node: str) -> dict[str, object]:
+        return {
+            "cluster": cluster,
+            "node": node,
+            "format": FORMAT,
+            "identity": f"{self._draw_identity():016x}",
+            # Where a node's earlier journal is gone, its boots must still rise: see `Session`.
+            "boot": int(self._wall_clock()),
+            "begun": str(Ballot.ZERO),
+            "promised": str(Ballot.ZERO),
+            "frontier": 0,
+            "writes": "0 00000000 00000000",
+            "doubt": "",
+        }
+
+    def _draw_identity(self) -> int:
+        return self._random_bits(62) + 1
 
     def _read_open_votes(self, expected: int) -> None:
         """Read the ballots of the open votes; a row that is missing would be a forgotten vote."""
@@ -246,7 +269,7 @@ class SqliteJournal:
             if isinstance(record, Doubted):
                 update_about(self._writer, "doubt", record.why)
             elif isinstance(record, Readmitted):
-                self._mark = evolve(self._mark, identity=_draw_identity())
+                self._mark = evolve(self._mark, identity=self._draw_identity())
                 update_about(self._writer, "doubt", "")
                 update_about(self._writer, "identity", f"{self._mark.identity:016x}")
 
@@ -347,26 +370,6 @@ class SqliteJournal:
                 db.close()
         self._witness.close()
         self._lock.close()
-
-
-def _first_facts(cluster: str, node: str) -> dict[str, object]:
-    return {
-        "cluster": cluster,
-        "node": node,
-        "format": FORMAT,
-        "identity": f"{_draw_identity():016x}",
-        # Where a node's earlier journal is gone, its boots must still rise: see `Session`.
-        "boot": int(time.time()),
-        "begun": str(Ballot.ZERO),
-        "promised": str(Ballot.ZERO),
-        "frontier": 0,
-        "writes": "0 00000000 00000000",
-        "doubt": "",
-    }
-
-
-def _draw_identity() -> int:
-    return secrets.randbits(62) + 1
 
 
 def _parse_mark(identity: str, writes: str) -> tuple[Mark, int]:

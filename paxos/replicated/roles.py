@@ -191,8 +191,10 @@ class Roles:
         """Let this node vote if nothing speaks against it any more."""
         frontier = self.proposer.candidacy.frontier
         effects, records = self.admission.handle(source, message, frontier, self.acceptor.votes)
+        for effect in effects:
+            if isinstance(effect, Persist):  # the ballot that it prepares is never begun again
+                self.proposer.recall(effect.record)
         for record in records:
             self.acceptor.recall(record)
-            self.proposer.recall(record)
         effects += tuple(Persist(record) for record in records)
         return effects + (self.proposer.candidacy.admit() if self.admission.admitted else ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,7 @@ from paxos.journal import sqlite as sqlite_module
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
 from paxos.protocol.values import NOOP
-from paxos.testing.checkers import Violation
+from paxos.testing.checkers import Memory, Violation
 from paxos.testing.simulation.disk import Disk
 from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium, memory_disk
 from paxos.testing.simulation.world import World
@@ -31,7 +32,7 @@ MakeDisk = Callable[..., Disk]
 @pytest.fixture
 def files() -> Iterator[SqliteMedium]:
     with memory_disk() as folder:
-        medium = SqliteMedium("a", Random(1), lambda: folder)
+        medium = SqliteMedium("a", Random(1), lambda: folder, lambda: 1.7e9)
         yield medium
         medium.close()
 
@@ -43,7 +44,9 @@ def medium(request: pytest.FixtureRequest, files: SqliteMedium) -> Medium:
 
 def disk_of(medium: Medium, seed: int = 1) -> tuple[Disk, World, Counter[str]]:
     world, injected = World(seed), Counter[str]()
-    return Disk(world, "a", medium, lambda records: None, injected), world, injected
+    memory = Memory()
+    disk = Disk(world, "a", medium, partial(memory.persisted, "a"), injected, memory)
+    return disk, world, injected
 
 
 def test_what_was_written_is_there_after_a_crash(medium: Medium) -> None:
@@ -115,7 +118,8 @@ def test_journal_that_writes_on_after_a_failed_sync_is_caught(
     world.run_until(0.1)
     journal = disk.journal
     assert isinstance(journal, SqliteJournal)
-    files.writer.execute("ROLLBACK")
+    if files.writer.in_transaction:
+        files.writer.execute("ROLLBACK")
     journal._failure = None
     disk.persist(list(FIRST), lambda error: None)
     with pytest.raises(Violation, match="writes on after a failed sync"):
@@ -139,7 +143,19 @@ def test_commit_that_is_not_synced_is_lost_in_a_power_cut(
 
 
 @pytest.mark.parametrize("how", ["restore_copy", "wipe"])
-def test_disk_that_has_gone_back_as_a_whole_is_refused(medium: Medium, how: str) -> None:
+def test_disk_that_has_gone_back_as_a_whole_is_left_to_those_who_know(
+    medium: Medium, how: str
+) -> None:
+    disk = spoilt_disk(medium, how, whole=True)
+    disk.noticed = lambda: True
+    assert disk.open() == []
+    assert not disk.journal.doubt
+
+
+@pytest.mark.parametrize("how", ["restore_copy", "wipe"])
+def test_disk_that_has_gone_back_without_anybody_knowing_is_refused(
+    medium: Medium, how: str
+) -> None:
     disk = spoilt_disk(medium, how, whole=True)
     with pytest.raises(JournalError, match="gone back"):
         disk.open()

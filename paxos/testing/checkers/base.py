@@ -40,8 +40,8 @@ class Checker:
     def read_ready(self, node: str, number: int, position: int) -> None:
         """Hear that the read may be done, of the state after every slot below ``position``."""
 
-    def recovered(self, node: str, records: Sequence[Record], doubt: str) -> None:
-        """Hear what a node's journal gives back at the beginning of a life, and its doubt."""
+    def recovered(self, node: str, records: Sequence[Record]) -> None:
+        """Hear what a node's journal gives back at the beginning of a life."""
 
     def restarted(self, node: str, roles: Roles) -> None:
         """Hear that a node begins a life, and what its roles remember."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.records import Begun, Doubted, Learned, Promised, Readmitted, Record, Voted
 from paxos.protocol.values import Value
 from paxos.replicated.roles import Roles
 from paxos.testing.checkers.base import Checker, Violation
@@ -26,8 +26,10 @@ class Durable:
     learned: list[Value] = field(factory=list)
     cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
     """Every vote there ever was."""
-    doubt: str = ""
-    """Why its journal is not trusted any more."""
+    forgot: Ballot | None = None
+    """The highest ballot that it promised and may have forgotten; None where it forgot nothing."""
+    noticed: bool = False
+    """Whether the node knows that it has forgotten something."""
 
     def add(self, record: Record) -> None:
         """Take one more record into account."""
@@ -43,6 +45,18 @@ class Durable:
                 self.top = max(self.top, slot + 1)
             case Learned(slot, _, value) if slot == len(self.learned):
                 self.learned.append(value)
+            case Doubted():
+                self.noticed = True
+            case Readmitted():
+                self.forgot, self.noticed = None, False
+
+    def forget(self, records: Sequence[Record], noticed: bool) -> None:
+        """Keep these alone: the journal has forgotten the others."""
+        self.forgot, self.noticed = max(self.promised, self.forgot or Ballot.ZERO), noticed
+        self.begun = self.promised = Ballot.ZERO
+        self.votes, self.learned = {}, []
+        for record in records:
+            self.add(record)
 
     def explains(self, record: Record) -> bool:
         """Tell whether this was durable at some time."""
@@ -55,6 +69,7 @@ class Durable:
                 return self.cast.get((slot, ballot)) == value
             case Learned(slot, _, value):
                 return slot < len(self.learned) and self.learned[slot] == value
+        return False
 
     def records(self) -> list[Record]:
         """Return what its journal must give back, word for word; see `Journal.recover`."""
@@ -77,15 +92,16 @@ class Memory(Checker):
     def persisted(self, node: str, records: Sequence[Record]) -> None:
         """See that each record goes on from the ones before."""
         durable = self.nodes.setdefault(node, Durable())
+        forgetful = durable.forgot is not None
+        if forgetful:
+            self._see_that_it_keeps_silent(node, durable, records)
         for record in records:
-            if durable.doubt and not isinstance(record, Learned):
-                raise Violation(f"{node} does not only learn with a journal in doubt: {record}")
             match record:
                 case Promised(ballot):
                     if ballot < durable.promised:
                         raise Violation(f"{node} promises {ballot} after {durable.promised}")
                 case Voted(slot, ballot):
-                    if ballot < durable.promised:
+                    if ballot < durable.promised and not forgetful:
                         raise Violation(
                             f"{node} votes at {ballot} in slot {slot} "
                             f"after promising {durable.promised}"
@@ -98,19 +114,38 @@ class Memory(Checker):
                         raise Violation(f"{node} writes slot {slot} of its log above a gap")
             durable.add(record)
 
-    def recovered(self, node: str, records: Sequence[Record], doubt: str) -> None:
-        """See that the journal gives back what was made durable: all of it, and nothing else.
+    def _see_that_it_keeps_silent(
+        self, node: str, durable: Durable, records: Sequence[Record]
+    ) -> None:
+        """See that it votes only when it is readmitted, above all that it may have promised."""
+        for record in records:
+            match record:
+                case Readmitted(ballot):
+                    assert durable.forgot is not None
+                    if ballot <= durable.forgot:
+                        raise Violation(
+                            f"{node} is readmitted above {ballot}, "
+                            f"and forgot that it promised {durable.forgot}"
+                        )
+                    return
+                case Doubted():
+                    return
+                case Begun() if durable.noticed:
+                    pass  # it prepares to be readmitted
+                case Learned():
+                    pass
+                case _ if not any(isinstance(each, Readmitted) for each in records):
+                    raise Violation(
+                        f"{node} has forgotten something, and yet: {record_in_words(record)}"
+                    )
 
-        A journal in doubt may lack some of that, and says so in every later life, too.
-        """
-        durable = self.nodes.setdefault(node, Durable())
-        if doubt:
-            durable.doubt = doubt
-            durable.learned = [r.value for r in records if isinstance(r, Learned)]
-            return
-        if durable.doubt:
-            raise Violation(f"the journal of {node} forgot its doubt: {durable.doubt}")
-        expected = durable.records()
+    def forgotten(self, node: str, records: Sequence[Record], *, noticed: bool) -> None:
+        """Hear that a journal has forgotten what it does not give back, as it was made to do."""
+        self.nodes.setdefault(node, Durable()).forget(records, noticed)
+
+    def recovered(self, node: str, records: Sequence[Record]) -> None:
+        """See that the journal gives back what was made durable: all of it, and nothing else."""
+        expected = self.nodes.setdefault(node, Durable()).records()
         for position in range(max(len(expected), len(records))):
             wanted = expected[position] if position < len(expected) else None
             found = records[position] if position < len(records) else None
@@ -123,8 +158,6 @@ class Memory(Checker):
     def restarted(self, node: str, roles: Roles) -> None:
         """See that the roles of a new life forget nothing that was durable."""
         durable, acceptor = self.nodes.setdefault(node, Durable()), roles.acceptor
-        if durable.doubt:
-            return
         if acceptor.promised < durable.promised:
             raise Violation(f"{node} forgot in a restart that it promised {durable.promised}")
         if roles.proposer.candidacy.proposer.highest < durable.begun:

@@ -23,7 +23,7 @@ EXPECTED: tuple[str, ...] = (
     "one_way", "isolate", "halves", "bridge", "ring", "star", "chain",
     "crash", "crash_in_a_step", "pause", "slow_steps",
     "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write", "torn_write",
-    "flipped_bit", "older_copy", "wiped_disk", "clock",
+    "flipped_bit", "older_copy", "wiped_disk", "clock", "wall_clock",
 )  # fmt: skip
 """Every fault; one that a campaign of `ENOUGH` seeds never injects is a fault of the campaign."""
 

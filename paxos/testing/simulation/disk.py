@@ -8,8 +8,8 @@ from functools import partial
 from random import Random
 
 from paxos.journal import Journal, JournalError
-from paxos.protocol.records import Record
-from paxos.testing.checkers import Violation
+from paxos.protocol.records import Readmitted, Record
+from paxos.testing.checkers import Memory, Violation
 from paxos.testing.checkers.memory import Durable
 from paxos.testing.simulation.media import Medium
 from paxos.testing.simulation.world import World
@@ -38,6 +38,7 @@ class Disk:
         medium: Medium,
         durable: Callable[[list[Record]], None],
         injected: Counter[str],
+        memory: Memory,
     ) -> None:
         self.journal: Journal
         self.medium = medium
@@ -51,11 +52,14 @@ class Disk:
         """Whether what is stored was changed by another than the node."""
         self.replaced = False
         """Whether that concerns all there is, so that nothing on the disk tells of it."""
+        self.noticed: Callable[[], bool] = lambda: False
+        """Whether the other nodes know better than a disk that was replaced."""
         self._name, self._world = name, world
         self._report, self._injected = durable, injected
         self._random: Random = world.random(f"disk {name}")
-        self._durable, self._boot = Durable(), 0
-        self._failed = False
+        self._memory, self._boot = memory, 0
+        self.failed = False
+        """Whether a write has failed in this life of the node."""
         self._later: list[Record] = []
         self._gathered: list[Request] = []
         self._writing: list[Request] = []
@@ -76,28 +80,36 @@ class Disk:
                 kind = type(error).__name__
                 raise Violation(f"{self._name} cannot open an intact journal: {kind}") from error
             raise
-        for record in records:
-            if not self._durable.explains(record):
-                raise Violation(f"the journal of {self._name} invents {record_in_words(record)}")
-        whole = records == self._durable.records() and self.journal.boot > self._boot
-        if not whole and not self.journal.doubt:
-            self._miss()
-        if not self.spoilt and self.journal.doubt:
-            raise Violation(f"{self._name} doubts an intact journal: {self.journal.doubt}")
-        self._boot, self._failed = max(self._boot, self.journal.boot), False
+        self._recognise(records)
+        self._boot, self.failed = max(self._boot, self.journal.boot), False
         return records
 
-    def _miss(self) -> None:
-        """Refuse a journal that has forgotten something, and does not say so.
+    def _recognise(self, records: list[Record]) -> None:
+        """Tell what the journal has forgotten, if it was spoilt; it must not invent anything.
 
-        Where the whole disk was replaced it cannot know, nor where a power cut has also left an
-        old witness. This then stands for what a node must find out all the same: by what its
-        peers have seen of it.
+        It must know that itself, except where the whole disk was replaced, or a power cut has left
+        an old witness, too. Then the others know; and where they cannot, since they heard nothing
+        of the node in the meantime, or are down, nothing is promised: the node stays down.
         """
-        if not self.spoilt or (self.medium.witnessed and not self.replaced):
+        durable = self._memory.nodes.setdefault(self._name, Durable())
+        whole = records == durable.records() and self.journal.boot > self._boot
+        for record in records:
+            if not durable.explains(record):
+                raise Violation(f"the journal of {self._name} invents {record_in_words(record)}")
+        doubt = bool(self.journal.doubt)
+        if doubt:
+            if not self.spoilt:
+                raise Violation(f"{self._name} doubts an intact journal: {self.journal.doubt}")
+        elif durable.noticed:
+            raise Violation(f"the journal of {self._name} has forgotten its doubt")
+        elif whole and durable.forgot is None:
+            return
+        elif not self.spoilt or (self.medium.witnessed and not self.replaced):
             raise Violation(f"the journal of {self._name} has forgotten what was durable")
-        self.medium.crash()
-        raise JournalError("all that is on the disk has gone back, with nothing to tell of it")
+        elif not self.noticed():
+            self.medium.crash()
+            raise JournalError("all that is on the disk has gone back, and nobody knows")
+        self._memory.forgotten(self._name, records, noticed=doubt)
 
     def persist(self, records: list[Record], done: Done) -> None:
         """Write and sync, after what is being written; call ``done`` when it is durable, or not."""
@@ -116,7 +128,7 @@ class Disk:
         """Lose what was not synced; a transaction under way may have been, but only as a whole."""
         records = [record for request, _ in self._writing for record in request]
         lost = bool(self._later or self._gathered)
-        intact = records and not self.trouble and not self._failed
+        intact = records and not self.trouble and not self.failed
         match self._random.randrange(3) if intact else None:
             case 0:
                 self._write(records)
@@ -153,19 +165,19 @@ class Disk:
 
     def _write(self, records: list[Record]) -> JournalError | None:
         durable, error = self.medium.write(records, self.trouble)
-        if error is None and self._failed:
+        if error is None and self.failed:
             raise Violation(f"the journal of {self._name} writes on after a failed sync")
         if self.trouble:
-            self._failed = True
+            self.failed = True
             if self.once:
                 self.trouble, self.once = "", False
-        elif error is not None and not self._failed and not self.spoilt:
+        elif error is not None and not self.failed and not self.spoilt:
             raise Violation(f"the journal of {self._name} cannot write: {type(error).__name__}")
         if durable:
             self._became_durable(records)
         return error
 
     def _became_durable(self, records: list[Record]) -> None:
-        for record in records:
-            self._durable.add(record)
         self._report(records)
+        if any(isinstance(record, Readmitted) for record in records):
+            self.replaced = False

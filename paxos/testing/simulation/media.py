@@ -135,10 +135,8 @@ class MemoryMedium(Medium):
 
     def wipe(self, whole: bool) -> None:
         """See `Medium`."""
-        if whole:
-            self._journal = None
-        elif self._journal is not None:
-            self._journal.forget("the journal is gone")
+        if self._journal is not None:
+            self._journal.forget("" if whole else "the journal is gone")
 
 
 class _Connection(sqlite3.Connection):
@@ -169,7 +167,13 @@ class SqliteMedium(Medium):
 
     tears = True
 
-    def __init__(self, name: str, random: Random, folder: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        name: str,
+        random: Random,
+        folder: Callable[[], Path],
+        wall_clock: Callable[[], float],
+    ) -> None:
         self.random = random
         self.writer: sqlite3.Connection
         self.trouble = ""
@@ -178,7 +182,7 @@ class SqliteMedium(Medium):
         """Before which of its statements."""
         self.committed = False
         """Whether it was durable all the same."""
-        self._name, self._folder = name, folder
+        self._name, self._folder, self._wall_clock = name, folder, wall_clock
         self._generation = 0
         self._copy: Path | None = None
         self._journal: SqliteJournal | None = None
@@ -201,6 +205,8 @@ class SqliteMedium(Medium):
             encode=encode_value,
             decode=decode_value,
             connection=self._connection,
+            wall_clock=self._wall_clock,
+            random_bits=self.random.getrandbits,
         )
         self._witness = _witness_of(self.path).read_bytes()
         return self._journal

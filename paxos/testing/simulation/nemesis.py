@@ -17,7 +17,8 @@ class Nemesis:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self.lost: set[str] = set()
-        """The atlas: nodes that come back only with help. Never more than may fail at once."""
+        """The atlas: nodes whose journals were spoilt, until they are readmitted. Never more than
+        may fail at once."""
 
     def do(self, action: Action) -> None:
         """Carry one action out."""
@@ -117,6 +118,8 @@ class Nemesis:
 
     def do_crash(self, name: str) -> None:
         """Stop a node at once."""
+        if not self.may_crash(name):
+            return
         if self._simulation.processes[name].up:
             self._count("crash")
         self._simulation.processes[name].crash()
@@ -152,6 +155,11 @@ class Nemesis:
         self._count("clock")
         process = self._simulation.processes[name]
         process.offset, process.rate = offset, rate
+
+    def do_set_time(self, name: str, error: float) -> None:
+        """Let a node's time of day jump."""
+        self._count("wall_clock")
+        self._simulation.processes[name].wall_error = error
 
     # The disks.
 
@@ -206,16 +214,42 @@ class Nemesis:
     def _may_spoil(self, name: str, fault: str) -> bool:
         """Tell whether a journal may be spoilt: of a node that is down, and not too many.
 
-        What is spoilt counts as lost for good, even where the damage proves to be harmless.
+        What is spoilt counts as lost even where the damage proves to be harmless.
         """
         simulation = self._simulation
         process = simulation.processes[name]
+        self.lost = {each for each in self.lost if not self._readmitted(each)}
         if process.up or len(self.lost | {name}) > (len(simulation.names) - 1) // 2:
             return False
         self._count(fault)
         self.lost.add(name)
         process.disk.spoilt = True
         return True
+
+    def _readmitted(self, name: str) -> bool:
+        process = self._simulation.processes[name]
+        return process.up and process.roles.admission.admitted and self._knows(name)
+
+    def _knows(self, name: str) -> bool:
+        """Tell whether a node knows as much as it ever did, or knows that it does not."""
+        durable = self._simulation.memory.nodes.get(name)
+        return durable is None or durable.forgot is None or durable.noticed
+
+    def would_be_noticed(self, name: str) -> bool:
+        """Tell whether whoever lets this node vote will know that its journal has gone back."""
+        simulation = self._simulation
+        identity, writes = simulation.processes[name].disk.journal.mark
+        unaware = 0
+        for other, process in simulation.processes.items():
+            if other != name:
+                known = process.roles.admission.remember(name) if process.up else (0, 0)
+                aware = known[0] not in (0, identity) or known[1] > writes
+                unaware += not aware
+        return unaware < simulation.quorums.size - 1
+
+    def may_crash(self, name: str) -> bool:
+        """Tell whether a node may crash: not while it alone knows that another has gone back."""
+        return all(self._knows(other) for other in self._simulation.names if other != name)
 
     def heal_core(self, core: set[str], others_fate: Any) -> None:
         """Make a core of nodes whole, and every other node's trouble permanent."""
@@ -246,7 +280,7 @@ class Nemesis:
         process = self._simulation.processes[name]
         process.disk.slowness, process.slowness = 1.0, 1.0
         process.steps_to_crash = None
-        if process.disk.trouble or (process.up and process.roles.failure):
+        if process.disk.trouble or process.disk.failed:
             process.disk.trouble = ""
             process.crash()
         process.resume()

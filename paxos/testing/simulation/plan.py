@@ -110,6 +110,17 @@ def _clocks(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     ]
 
 
+def _wall_clocks(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    return [
+        Action(
+            random.uniform(0, end),
+            "set_time",
+            (random.choice(names), random.choice((-1e8, -3600, -1, 1, 3600, 1e8))),
+        )
+        for _ in range(random.randint(1, 4))
+    ]
+
+
 def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     at, name = random.uniform(0, end), random.choice(names)
     actions = [
@@ -164,6 +175,7 @@ SWARM: Final[dict[str, Draw]] = {
     "older_copy": _spoiling("restore_copy", True, False),
     "wiped_disk": _spoiling("wipe", True, False),
     "clocks": _clocks,
+    "wall_clocks": _wall_clocks,
 }
 """Every family of faults. A run has a random subset of them: what all have at once hides much."""
 

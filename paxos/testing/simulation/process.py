@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Answer = Callable[[int, Result | Ruling | None], None]
 
 INBOX_BOUND = 4096
+EPOCH = 1.7e9
+"""The time of day at which runs begin, in seconds since 1970."""
+
 TURN = 0.00002
 """How long a role takes to notice what has arrived, in seconds."""
 
@@ -42,8 +45,14 @@ class Process:
     def __init__(self, simulation: Simulation, name: str) -> None:
         self.name = name
         self.disk = Disk(
-            simulation.world, name, simulation.medium(name), self._durable, simulation.injected
+            simulation.world,
+            name,
+            simulation.medium(name),
+            self._durable,
+            simulation.injected,
+            simulation.memory,
         )
+        self.disk.noticed = lambda: simulation.nemesis.would_be_noticed(name)
         self.life = 0
         self.up = False
         self.paused = False
@@ -52,6 +61,8 @@ class Process:
         self.offset = 0.0
         self.rate = 1.0
         """Its clock shows ``offset + rate * time``."""
+        self.wall_error = 0.0
+        """By how much its time of day is wrong, in seconds."""
         self.steps_to_crash: int | None = None
         """After so many more steps it crashes, wherever it then is."""
         self.roles: Roles
@@ -134,6 +145,10 @@ class Process:
         """Return the node's own monotonic time in seconds."""
         return self.offset + self.rate * self._world.now
 
+    def wall_clock(self) -> float:
+        """Return what it takes for the time of day, in seconds since 1970; it may jump."""
+        return EPOCH + self._world.now + self.wall_error
+
     # What arrives.
 
     def receive(self, source: str, message: Message) -> None:
@@ -193,7 +208,7 @@ class Process:
     def _step(self) -> None:
         if self.steps_to_crash is not None:
             self.steps_to_crash -= 1
-            if self.steps_to_crash <= 0:
+            if self.steps_to_crash <= 0 and self._simulation.nemesis.may_crash(self.name):
                 self._simulation.injected["crash_in_a_step"] += 1
                 raise Crash
 

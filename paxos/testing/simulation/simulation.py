@@ -105,12 +105,12 @@ class Simulation:
         self.values = 0
         self.clients_work = True
         self.network = Network(self.world, self.names, self._deliver)
-        memory, self._prefix, self._linearizable = Memory(), Prefix(), Linearizable()
+        self.memory, self._prefix, self._linearizable = Memory(), Prefix(), Linearizable()
         self._on_files = self.world.random("journals").random() < ON_FILES
         self.checkers: tuple[Checker, ...] = (
             Agreement(self.quorums),
-            memory,
-            Honesty(memory),
+            self.memory,
+            Honesty(self.memory),
             self._prefix,
             EqualState(),
             OneLeaderPerEpoch(),
@@ -222,7 +222,12 @@ class Simulation:
         """Return what a node's journal lies on."""
         if not self._on_files:
             return MemoryMedium()
-        return SqliteMedium(name, self.world.random(f"files {name}"), lambda: self._folder)
+        return SqliteMedium(
+            name,
+            self.world.random(f"files {name}"),
+            lambda: self._folder,
+            lambda: self.processes[name].wall_clock(),
+        )
 
     def new_machine(self, name: str) -> Watched:
         """Return the state machine of a node's next life."""
@@ -284,7 +289,7 @@ class Simulation:
     def recovered(self, process: Process, records: Sequence[Record]) -> None:
         """Tell the checkers what a node's journal gives back."""
         for checker in self.checkers:
-            checker.recovered(process.name, records, process.disk.journal.doubt)
+            checker.recovered(process.name, records)
 
     def restarted(self, process: Process) -> None:
         """Tell the checkers what a node's roles remember."""

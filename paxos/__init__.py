@@ -7,26 +7,30 @@
 Who comes to study begins with `paxos.protocol`.
 """
 
-from paxos.errors import (
-    CommandFailed,
-    CommandTooLarge,
-    ConfigError,
-    ForkedProcess,
-    NameInUse,
-    NoAnswer,
-    NodeClosed,
-    OutcomeUnknown,
-    PaxosError,
-)
-from paxos.journal import JournalCorrupt, JournalError
-from paxos.node.client import Client, open_client
-from paxos.node.cluster import Cluster, Member, Timing
-from paxos.node.instrument import Instrument
-from paxos.node.node import Node, open_node
-from paxos.replicated.events import Alarm
-from paxos.replicated.messages import Status
-from paxos.replicated.state import StateMachine
-from paxos.replicated.values import Leadership
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paxos.errors import (
+        CommandFailed,
+        CommandTooLarge,
+        ConfigError,
+        ForkedProcess,
+        NameInUse,
+        NoAnswer,
+        NodeClosed,
+        OutcomeUnknown,
+        PaxosError,
+    )
+    from paxos.journal import JournalCorrupt, JournalError
+    from paxos.node.client import Client, open_client
+    from paxos.node.cluster import Cluster, Member, Timing
+    from paxos.node.instrument import Instrument
+    from paxos.node.node import Node, open_node
+    from paxos.replicated.events import Alarm
+    from paxos.replicated.messages import Status
+    from paxos.replicated.state import StateMachine
+    from paxos.replicated.values import Leadership
 
 __all__ = [
     "Alarm",
@@ -53,3 +57,31 @@ __all__ = [
     "open_client",
     "open_node",
 ]
+
+_HOMES = (
+    "paxos.errors",
+    "paxos.journal",
+    "paxos.node.client",
+    "paxos.node.cluster",
+    "paxos.node.instrument",
+    "paxos.node.node",
+    "paxos.replicated.events",
+    "paxos.replicated.messages",
+    "paxos.replicated.state",
+    "paxos.replicated.values",
+)
+"""Where the names live: imported when one is asked for. So `paxos.protocol` can be studied with
+nothing else installed, and a command that is interrupted at once says nothing about imports."""
+
+if not TYPE_CHECKING:  # or else a type checker would believe in names that do not exist
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for home in map(import_module, _HOMES):
+                if hasattr(home, name):
+                    globals()[name] = found = getattr(home, name)
+                    return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return [*globals(), *__all__]

@@ -187,3 +187,37 @@ def test_readmit_knows_the_members(cluster_file: Path) -> None:
     result = paxos("readmit", "--cluster", cluster_file, "--without", "x", "--yes", "node3")
     assert result.exit_code == 2
     assert "'x' is no member" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["init", "new"], ["status", "--json"]])
+def test_a_result_that_cannot_be_written_is_an_error_in_one_line(
+    arguments: list[str], tmp_path: Path, cluster_file: Path
+) -> None:
+    if arguments[0] == "status":
+        arguments += ["--cluster", str(cluster_file), "--timeout", "0.01"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "paxos.cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+
+
+def test_nothing_heavy_is_imported_before_ctrl_c_is_minded() -> None:
+    code = "import paxos.cli, sys; sys.exit(bool({'trio', 'click', 'attrs'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_lists_every_command_and_each_has_help() -> None:
+    listed = paxos("--help").stdout
+    for name in app.NAMES:
+        assert f"\n  {name} " in listed
+        result = paxos(name, "--help")
+        assert result.exit_code == 0
+        assert "Usage: paxos " + name in result.stdout

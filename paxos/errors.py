@@ -23,6 +23,18 @@ class CommandTooLarge(PaxosError):  # noqa: N818 - it says what the command is
     """A command is larger than a slot may carry; nothing was proposed."""
 
 
+class LogCompacted(PaxosError):  # noqa: N818 - it says what became of the slots
+    """The slots asked for were let go after a snapshot."""
+
+    def __init__(self, slot: int, first: int) -> None:
+        super().__init__(
+            f"slot {slot} is no longer in this node's log, which begins at slot {first}: "
+            "start from there, with the state machine's own state for what came before"
+        )
+        self.first = first
+        """The first slot that is still there."""
+
+
 class NoAnswer(PaxosError):  # noqa: N818 - it says what came
     """No member answered; nothing was proposed."""
 

@@ -161,7 +161,9 @@ class Station:
             return self.proposer.handle(source, message, now)
         if role == "learner":
             learner = self.roles.learner
-            return learner.wake() if message is None else learner.handle(source, message)
+            if message is None:
+                return learner.wake(now)
+            return learner.handle(source, message, now)
         if isinstance(message, Advanced):
             self.roles.acceptor.advance(message.frontier)
             return ()

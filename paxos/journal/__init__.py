@@ -1,8 +1,9 @@
 """A node's memory: what it has begun, promised, voted and learned.
 
 `base` says what a journal is, `sqlite` is the durable one (`tables` is what its file looks like,
-`lock` keeps others away from it, `witness` notices when it goes backwards, `aside` moves a damaged
-one out of the way), and `memory` is the one for tests and simulation.
+`compaction` keeps it small, `lock` keeps others away from it, `witness` notices when it goes
+backwards, `aside` moves a damaged one out of the way), and `memory` is the one for tests and
+simulation. `snapshots` is how a snapshot comes into either.
 """
 
 from paxos.journal.aside import set_aside

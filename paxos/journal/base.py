@@ -7,7 +7,7 @@ from typing import Protocol
 
 from paxos.errors import PaxosError
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Promised, Record, Voted
+from paxos.protocol.records import Begun, Promised, Record, Snapshotted, Voted
 from paxos.protocol.values import Value
 
 
@@ -48,6 +48,14 @@ class Journal(Protocol):
         """
 
     @property
+    def first(self) -> int:
+        """The first slot whose value is still here; what is below, a snapshot tells."""
+
+    @property
+    def snapshots(self) -> tuple[Snapshotted, ...]:
+        """The newest snapshot, last, and the one before it, for whoever is fetching that."""
+
+    @property
     def inline(self) -> bool:
         """True where a write costs nothing, so that no thread is needed for it."""
 
@@ -56,6 +64,11 @@ class Journal(Protocol):
 
         `Learned` records must continue the log at its frontier; one below it is already known
         and is passed over.
+
+        A `Piece` starts or continues a snapshot. `Snapshotted` makes it the newest, all at once
+        with what follows from it: the log is kept from the snapshot before it on; or, where the
+        frontier was below, it moves to the snapshot's position, and nothing below is kept. A
+        snapshot that is not newer than the newest is passed over.
 
         Raises:
             JournalError: A write or sync failed. That is final: nothing is ever tried again,
@@ -67,8 +80,9 @@ class Journal(Protocol):
         """Yield what a restarted node must hear, in the order in which it must hear it.
 
         First the highest `Begun` and the highest `Promised`, where there are any (a vote counts
-        as a promise of its ballot); then `Learned` from slot 0 to the frontier, without ballots;
-        then a `Voted` for each slot from the frontier on that has a vote.
+        as a promise of its ballot) and the newest `Snapshotted`; then `Learned` from that
+        snapshot's position, or 0, to the frontier, without ballots; then a `Voted` for each slot
+        from the frontier on that has a vote.
 
         Raises:
             JournalCorrupt: A record is damaged or missing.
@@ -83,7 +97,19 @@ class Journal(Protocol):
         ``first`` is learned, and none otherwise. Blocks.
 
         Raises:
+            LogCompacted: ``first`` lies below the first slot that is kept.
             JournalCorrupt: A record is damaged or missing.
+            JournalError: The journal cannot be read.
+
+        """
+
+    def read_pieces(self, position: int, first: int, count: int) -> list[bytes]:
+        """Return pieces of the snapshot of that position, ``count`` or as many as there are.
+
+        They are those from index ``first`` on, up to the first that is missing. Blocks.
+
+        Raises:
+            JournalCorrupt: One is damaged.
             JournalError: The journal cannot be read.
 
         """

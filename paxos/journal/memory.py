@@ -6,9 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import Factory, define
 
+from paxos.errors import LogCompacted
 from paxos.journal.base import JournalError, highest_begun, highest_promised
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Doubted, Learned, Promised, Readmitted, Record, Voted
+from paxos.protocol.records import (
+    Begun,
+    Doubted,
+    Learned,
+    Piece,
+    Promised,
+    Readmitted,
+    Record,
+    Snapshotted,
+    Voted,
+)
 from paxos.protocol.values import Value
 
 
@@ -20,7 +31,12 @@ class _Memory:
     begun: Ballot = Ballot.ZERO
     promised: Ballot = Ballot.ZERO
     votes: dict[int, Voted] = Factory(dict)
+    first: int = 0
     chosen: list[Value] = Factory(list)
+    """From slot `first` on."""
+    snapshots: tuple[Snapshotted, ...] = ()
+    pieces: dict[int, dict[int, bytes]] = Factory(dict)
+    """By position and index."""
     doubt: str = ""
     identity: int = 1
     writes: int = 0
@@ -87,22 +103,34 @@ class MemoryJournal:
     @property
     def frontier(self) -> int:
         """The first slot that is not learned."""
-        return len(self._memory.chosen)
+        return self._memory.first + len(self._memory.chosen)
+
+    @property
+    def first(self) -> int:
+        """See `Journal.first`."""
+        return self._memory.first
+
+    @property
+    def snapshots(self) -> tuple[Snapshotted, ...]:
+        """See `Journal.snapshots`."""
+        return self._memory.snapshots
 
     def write(self, records: Sequence[Record]) -> None:
         """See `Journal.write`."""
         if self._failure is not None:
             raise JournalError(self._failure)
         memory = self._memory
-        chosen: list[Value] = []
         for record in records:
-            if isinstance(record, Learned) and record.slot >= self.frontier + len(chosen):
-                assert record.slot == self.frontier + len(chosen), "the log has no gaps"
-                chosen.append(record.value)
-        memory.chosen += chosen
-        memory.votes.update(
-            {record.slot: record for record in records if isinstance(record, Voted)}
-        )
+            match record:
+                case Learned(slot) if slot >= self.frontier:
+                    assert slot == self.frontier, "the log has no gaps"
+                    memory.chosen.append(record.value)
+                case Voted(slot):
+                    memory.votes[slot] = record
+                case Piece(position, index, data):
+                    memory.pieces.setdefault(position, {})[index] = data
+                case Snapshotted():
+                    self._compact(record)
         memory.begun = highest_begun(records, memory.begun)
         memory.promised = highest_promised(records, memory.promised)
         memory.writes += 1
@@ -112,6 +140,23 @@ class MemoryJournal:
             elif isinstance(record, Readmitted):
                 memory.doubt, memory.identity = "", memory.identity + 1
 
+    def _compact(self, snapshot: Snapshotted) -> None:
+        """Make a snapshot the newest, and let go of what it makes superfluous."""
+        memory, position = self._memory, snapshot.position
+        if not memory.snapshots or position > memory.snapshots[-1].position:
+            before = memory.snapshots[-1:] if position <= self.frontier else ()
+            first = before[0].position if before else memory.first
+            if position > self.frontier:
+                first = position
+            memory.chosen = memory.chosen[first - memory.first :]
+            memory.first = first
+            memory.snapshots = (*before, snapshot)
+        held = {one.position for one in memory.snapshots}
+        memory.pieces = {
+            at: pieces for at, pieces in memory.pieces.items() if at in held or at > position
+        }
+        memory.votes = {slot: vote for slot, vote in memory.votes.items() if slot >= memory.first}
+
     def recover(self) -> Iterator[Record]:
         """See `Journal.recover`."""
         memory = self._memory
@@ -119,21 +164,36 @@ class MemoryJournal:
             yield Begun(memory.begun)
         if memory.promised > Ballot.ZERO:
             yield Promised(memory.promised)
-        for slot, value in enumerate(memory.chosen):
+        slot = 0
+        if memory.snapshots:
+            yield memory.snapshots[-1]
+            slot = memory.snapshots[-1].position
+        for value in memory.chosen[slot - memory.first :]:
             yield Learned(slot, None, value)
+            slot += 1
         for slot in sorted(memory.votes):
             if slot >= self.frontier:
                 yield memory.votes[slot]
 
     def read(self, first: int, last: int, max_bytes: int) -> list[tuple[int, Value]]:
         """See `Journal.read`."""
+        if first < self.first:
+            raise LogCompacted(first, self.first)
         found: list[tuple[int, Value]] = []
         for slot in range(first, min(last + 1, self.frontier)):
-            value = self._memory.chosen[slot]
+            value = self._memory.chosen[slot - self.first]
             max_bytes -= self._size(value)
             if found and max_bytes < 0:
                 break
             found.append((slot, value))
+        return found
+
+    def read_pieces(self, position: int, first: int, count: int) -> list[bytes]:
+        """See `Journal.read_pieces`."""
+        pieces = self._memory.pieces.get(position, {})
+        found: list[bytes] = []
+        while len(found) < count and first + len(found) in pieces:
+            found.append(pieces[first + len(found)])
         return found
 
     def close(self) -> None:

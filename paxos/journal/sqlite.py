@@ -13,7 +13,9 @@ from pathlib import Path
 
 from attrs import evolve
 
+from paxos.errors import LogCompacted
 from paxos.journal.base import JournalCorrupt, JournalError, highest_begun, highest_promised
+from paxos.journal.compaction import Compaction, checked_piece
 from paxos.journal.lock import JournalLock
 from paxos.journal.tables import (
     FORMAT,
@@ -34,9 +36,11 @@ from paxos.protocol.records import (
     Begun,
     Doubted,
     Learned,
+    Piece,
     Promised,
     Readmitted,
     Record,
+    Snapshotted,
     Voted,
 )
 from paxos.protocol.values import Value
@@ -147,6 +151,7 @@ class SqliteJournal:
         try:
             self.boot = int(str(facts["boot"])) + 1
             self.frontier = int(str(facts["frontier"]))
+            self._compaction = Compaction(db, self.path, int(str(facts["first"])))
             self._begun = _parse_ballot(str(facts["begun"]))
             self._promised = _parse_ballot(str(facts["promised"]))
             self._mark, open_crc = _parse_mark(str(facts["identity"]), str(facts["writes"]))
@@ -176,6 +181,7 @@ class SqliteJournal:
             "begun": str(Ballot.ZERO),
             "promised": str(Ballot.ZERO),
             "frontier": 0,
+            "first": 0,
             "writes": "0 00000000 00000000",
             "doubt": "",
         }
@@ -206,6 +212,16 @@ class SqliteJournal:
         """Let everybody know of the transaction; only once it is durable."""
         self._witness.note(self._mark)
         self.mark = (self._mark.identity, self._mark.writes)
+
+    @property
+    def first(self) -> int:
+        """See `Journal.first`."""
+        return self._compaction.first
+
+    @property
+    def snapshots(self) -> tuple[Snapshotted, ...]:
+        """See `Journal.snapshots`."""
+        return self._compaction.snapshots
 
     def write(self, records: Sequence[Record]) -> None:
         """See `Journal.write`."""
@@ -246,6 +262,7 @@ class SqliteJournal:
             _, replaced = self._open_votes.get(vote.slot, (Ballot.ZERO, 0))
             self._open_votes[vote.slot] = vote.ballot, crc
             self._open_crc ^= replaced ^ crc
+        crcs += self._compaction.put([record for record in records if isinstance(record, Piece)])
         frontier = self.frontier
         for record in records:
             if isinstance(record, Learned) and record.slot >= frontier:
@@ -259,8 +276,11 @@ class SqliteJournal:
                     # One place for each slot's value: else the loss of one row would show another.
                     self._writer.execute("DELETE FROM votes WHERE slot = ?", (record.slot,))
                 frontier += 1
+            elif isinstance(record, Snapshotted):
+                frontier = self._compact(record, frontier)
         if frontier != self.frontier:
             update_about(self._writer, "frontier", frontier)
+        self._compaction.delete_some(len(records))
         return frontier, crcs
 
     def _put_doubt(self, records: Sequence[Record]) -> None:
@@ -272,6 +292,17 @@ class SqliteJournal:
                 self._mark = evolve(self._mark, identity=self._draw_identity())
                 update_about(self._writer, "doubt", "")
                 update_about(self._writer, "identity", f"{self._mark.identity:016x}")
+
+    def _compact(self, snapshot: Snapshotted, frontier: int) -> int:
+        """Make a snapshot the newest, in the transaction that is under way."""
+        first = self._compaction.first
+        after = self._compaction.add(snapshot, frontier)
+        if self._compaction.first != first:
+            update_about(self._writer, "first", self._compaction.first)
+        if after != frontier:
+            for slot in [slot for slot in self._open_votes if slot < after]:
+                self._open_crc ^= self._open_votes.pop(slot)[1]
+        return after
 
     def _raise_about(self, key: str, known: Ballot, highest: Ballot) -> Ballot:
         if highest > known:
@@ -294,6 +325,9 @@ class SqliteJournal:
         if self._promised > Ballot.ZERO:
             yield Promised(self._promised)
         slot = 0
+        if self.snapshots:
+            yield self.snapshots[-1]
+            slot = self.snapshots[-1].position
         while page := self.read(slot, self.frontier - 1, _PAGE_BYTES):
             yield from (Learned(slot, None, value) for slot, value in page)
             slot = page[-1][0] + 1
@@ -303,6 +337,8 @@ class SqliteJournal:
 
     def read(self, first: int, last: int, max_bytes: int) -> list[tuple[int, Value]]:
         """See `Journal.read`."""
+        if first < self.first:
+            raise LogCompacted(first, self.first)
         found: list[tuple[int, Value]] = []
         last = min(last, self.frontier - 1)
         with self._reading, self._explained("cannot be read"):
@@ -311,6 +347,8 @@ class SqliteJournal:
                 for slot in range(first, last + 1):
                     row = rows.fetchone()
                     if row is None or row[0] != slot:
+                        if slot < self.first:  # meanwhile it was deleted
+                            raise LogCompacted(slot, self.first)
                         raise JournalCorrupt(
                             f"journal {self.path} is damaged: slot {slot} was learned, "
                             "and its value is missing"
@@ -321,6 +359,20 @@ class SqliteJournal:
                         break
                     found.append((slot, value))
         return found
+
+    def read_pieces(self, position: int, first: int, count: int) -> list[bytes]:
+        """See `Journal.read_pieces`."""
+        with self._reading, self._explained("cannot be read"):
+            found = self._reader.execute(
+                "SELECT idx, data, crc FROM pieces"
+                " WHERE position = ? AND idx >= ? ORDER BY idx LIMIT ?",
+                (position, first, count),
+            ).fetchall()
+        return [
+            checked_piece(self.path, position, index, data, crc)
+            for at, (index, data, crc) in enumerate(found, first)
+            if at == index
+        ]
 
     def _read_votes(self, first: int) -> list[Voted]:
         with self._reading, self._explained("cannot be read"):

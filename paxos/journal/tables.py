@@ -1,16 +1,18 @@
 """The tables of a journal file, their checksums, and the refusals that come before their use.
 
-========= ============================================ =======================================
-table     one row for                                  columns
-========= ============================================ =======================================
-`about`   each single fact: cluster, node, format,     ``key, value, crc``
-          identity, boot, begun, promised, frontier,
-          writes, doubt
-`votes`   each slot in which this node voted           ``slot, number, node, note, value, crc``
-`chosen`  each learned slot whose vote does not hold   ``slot, note, value, crc``
-          the chosen value
-`log`     (a view) each learned slot                   ``slot, note, ballot``
-========= ============================================ =======================================
+=========== =========================================== =======================================
+table       one row for                                 columns
+=========== =========================================== =======================================
+`about`     each single fact: cluster, node, format,    ``key, value, crc``
+            identity, boot, begun, promised, frontier,
+            first, writes, doubt
+`votes`     each slot in which this node voted          ``slot, number, node, note, value, crc``
+`chosen`    each learned slot whose vote does not hold  ``slot, note, value, crc``
+            the chosen value
+`snapshots` each whole snapshot                         ``position, length, digest, crc``
+`pieces`    each piece of a snapshot, whole or not      ``position, idx, data, crc``
+`log`       (a view) each learned slot that is kept     ``slot, note, ballot``
+=========== =========================================== =======================================
 
 ``number`` and ``node`` are the vote's ballot, ``note`` is the value as people see it and ``value``
 the value as bytes. ``crc`` is the CRC-32 of the row's other fields and the name of its table.
@@ -27,7 +29,7 @@ from pathlib import Path
 
 from paxos.journal.base import JournalCorrupt, JournalError
 
-FORMAT = 1
+FORMAT = 2
 """The version of all that stands above."""
 
 APPLICATION = 0x5041584F
@@ -41,12 +43,20 @@ SCHEMA = (
     """CREATE TABLE chosen (
         slot INTEGER PRIMARY KEY,
         note TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL)""",
+    """CREATE TABLE snapshots (
+        position INTEGER PRIMARY KEY,
+        length INTEGER NOT NULL, digest BLOB NOT NULL, crc INTEGER NOT NULL)""",
+    """CREATE TABLE pieces (
+        position INTEGER NOT NULL, idx INTEGER NOT NULL,
+        data BLOB NOT NULL, crc INTEGER NOT NULL, UNIQUE (position, idx))""",
     """CREATE VIEW log AS
         SELECT slot, note, number || '.' || node AS ballot FROM votes
          WHERE slot < (SELECT value FROM about WHERE key = 'frontier')
+           AND slot >= (SELECT value FROM about WHERE key = 'first')
            AND NOT EXISTS (SELECT 1 FROM chosen WHERE chosen.slot = votes.slot)
         UNION ALL
         SELECT slot, note, NULL FROM chosen
+         WHERE slot >= (SELECT value FROM about WHERE key = 'first')
         ORDER BY slot""",
     f"PRAGMA application_id = {APPLICATION}",
 )
@@ -133,6 +143,8 @@ def make_durable(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA wal_autocheckpoint = 1000")
     # A log that grew because somebody sat in a long read transaction shrinks again afterwards.
     db.execute("PRAGMA journal_size_limit = 67108864")
+    # Some builds overwrite with zeros what is deleted: twice the writing, and of no use here.
+    db.execute("PRAGMA secure_delete = OFF")
     # Not set: cache_size, since 2 MiB hold the end of the tables, where every write goes; and
     # temp_store, since no statement here needs a temporary table.
 
@@ -176,10 +188,10 @@ def read_about(db: sqlite3.Connection, path: Path, cluster: str, node: str) -> d
     """
     rows = {key: (value, crc) for key, value, crc in db.execute("SELECT * FROM about")}
     version = rows.get("format", (None, None))[0]
-    if isinstance(version, int) and version > FORMAT:
+    if isinstance(version, int) and version != FORMAT:
         raise JournalError(
-            f"journal {path} has format {version}, and this version of paxos reads up to "
-            f"{FORMAT}; install a newer one"
+            f"journal {path} has format {version}, and this version of paxos reads format "
+            f"{FORMAT}; install {'a newer' if version > FORMAT else 'an older'} one"
         )
     for key, (value, crc) in rows.items():
         if crc != checksum(b"", "about", key, value):

@@ -14,27 +14,26 @@ from paxos.journal import Journal, JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.node.post import Post
+from paxos.node.snapshots import SnapshotKeeper, load_snapshot
 from paxos.node.storage import Storage
+from paxos.node.teaching import Teacher
 from paxos.node.timers import Timers
 from paxos.protocol.effects import Send, Supply, Wake
 from paxos.protocol.events import Event
-from paxos.protocol.messages import Teach
 from paxos.protocol.quorums import Majority
-from paxos.protocol.values import Value
+from paxos.protocol.records import Snapshotted
+from paxos.replicated.compaction import Compaction
 from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import Role
+from paxos.replicated.snapshot_messages import (
+    Installed,
+    LoadSnapshot,
+    SaveSnapshot,
+    SupplyPieces,
+)
 from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import Session
-
-SUPPLY_BYTES = 256 << 10
-"""The most bytes of values that answer one request of a laggard."""
-
-SUPPLY_SLOTS = 8
-"""How many slots answer one request from memory; each may hold a large batch."""
-
-SUPPLY_BOUND = 64
-"""How many requests of laggards wait; more are dropped, and the laggards ask again."""
 
 
 class Watcher:
@@ -42,6 +41,12 @@ class Watcher:
 
     def applied(self, applied: Applied) -> None:
         """Hear that a slot took effect."""
+
+    def installed(self, installed: Installed) -> None:
+        """Hear that the state is now that of a snapshot, further on."""
+
+    def saved(self, snapshot: Snapshotted) -> None:
+        """Hear that a snapshot of this node's state is on the disk."""
 
     def turned(self) -> None:
         """Hear that the proposer has dealt with what had arrived: the leader may have changed."""
@@ -68,6 +73,7 @@ class Engine:
         storage: Storage,
         post: Post,
         watcher: Watcher,
+        compaction: Compaction,
     ) -> None:
         self._storage = storage
         self._post = post
@@ -79,12 +85,14 @@ class Engine:
             cluster.timing,
             machine,
             journal.recover(),
-            cluster.window,
-            journal.doubt,
-            lambda: journal.mark,
+            load=partial(load_snapshot, journal),
+            window=cluster.window,
+            doubt=journal.doubt,
+            journal=lambda: journal.mark,
+            compaction=compaction,
         )
-        self._ask_send, self._ask_receive = trio.open_memory_channel[Supply](SUPPLY_BOUND)
-        self.supplies_dropped = 0
+        self.teacher = Teacher(journal, storage, post, self.roles.learner.learner)
+        self.keeper = SnapshotKeeper(name, storage, post, watcher.saved, self._fail)
 
     async def run(self) -> None:
         """Run the roles until cancelled."""
@@ -93,10 +101,25 @@ class Engine:
                 self._timers.register(role, partial(inbox.put, "", None))
                 nursery.start_soon(self._run_role, role, inbox)
             nursery.start_soon(self._timers.run)
-            nursery.start_soon(self._supply)
+            nursery.start_soon(self.teacher.run)
+            nursery.start_soon(self.keeper.run)
             nursery.start_soon(self._post.send_soon)
             for role, turn in self.roles.start(trio.current_time()).items():
                 self._carry_out(role, turn)
+
+    def snapshot_statistics(self) -> dict[str, int]:
+        """Return counters of snapshots, and how far the one is that is being fetched."""
+        learner, keeper = self.roles.learner, self.keeper
+        fetching = learner.fetching
+        return {
+            "snapshots_saved": keeper.saved,
+            "snapshots_installed": keeper.loaded,
+            "snapshots_refused": keeper.refused,
+            "snapshot_bytes": learner.growth.snapshot_bytes,
+            "pieces_sent": self.teacher.pieces_sent,
+            "fetched_bytes": 0 if fetching is None else fetching.arrived_bytes,
+            "fetching_bytes": 0 if fetching is None else fetching.snapshot.length,
+        }
 
     def resign(self) -> None:
         """Stop leading in an orderly way, and say so."""
@@ -132,37 +155,15 @@ class Engine:
                     self._timers.set(role, earliest, latest)
                 case ReadsReady(number):
                     self._watcher.readable(number)
-                case Supply():
-                    try:
-                        self._ask_send.send_nowait(effect)
-                    except trio.WouldBlock:
-                        self.supplies_dropped += 1
+                case Supply() | SupplyPieces():
+                    self.teacher.ask(effect)
+                case SaveSnapshot() | LoadSnapshot():
+                    self.keeper.ask(effect)
+                case Installed():
+                    self._watcher.installed(effect)
                 case Event():
                     self._watcher.happened(effect)
         if role == "learner":
             self._post.soon()
         elif any(isinstance(effect, Send) for effect in turn.effects):
             self._post.flush()
-
-    async def _supply(self) -> None:
-        """Teach laggards, from memory where the slots are recent, else from the journal."""
-        async for supply in self._ask_receive:
-            values = self._retained(supply)
-            if not values:
-                try:
-                    values = await self._storage.read(supply.first, supply.last, SUPPLY_BYTES)
-                except JournalError:
-                    continue
-            if not values:
-                continue
-            last, frontier = values[-1][0], self.roles.learner.learner.frontier
-            for slot, value in values:
-                self._post.send((supply.target,), Teach(slot, value, last, frontier))
-            self._post.flush()
-
-    def _retained(self, supply: Supply) -> list[tuple[int, Value]]:
-        retained = self.roles.learner.learner.retained
-        if supply.first not in retained:
-            return []
-        slots = range(supply.first, min(supply.last + 1, supply.first + SUPPLY_SLOTS))
-        return [(slot, retained[slot]) for slot in slots if slot in retained]

@@ -8,7 +8,7 @@ import outcome
 import trio
 
 from paxos.protocol.messages import Message
-from paxos.replicated.messages import Advanced
+from paxos.replicated.messages import OwnMessage
 
 INBOX_BOUND = 4096
 """How many messages of one source wait for one role; more are dropped and counted.
@@ -31,11 +31,11 @@ class Inbox:
     def put(self, source: str, message: Message | None) -> None:
         """Add a message, or drop it when its source has no room; None is the role's alarm.
 
-        What a node's own learner says is never dropped, since it is not said twice; there is one
-        such message for each inbox that the learner drains.
+        What a node says to itself is never dropped, since it is not said twice; there is one such
+        message for each inbox that the learner drains, and a few for a snapshot.
         """
         waiting = self._waiting.get(source, 0)
-        if waiting >= self._bound and not (message is None or isinstance(message, Advanced)):
+        if waiting >= self._bound and not (message is None or isinstance(message, OwnMessage)):
             self.dropped += 1
             return
         self._waiting[source] = waiting + 1

@@ -22,10 +22,13 @@ from paxos.node.post import Post
 from paxos.node.storage import Storage, open_storage
 from paxos.node.watching import Decisions, Growth, Leaderships, View
 from paxos.protocol.events import Event
+from paxos.protocol.records import Snapshotted
 from paxos.replicated.admission import JournalDoubted
 from paxos.replicated.candidacy import Serving
+from paxos.replicated.compaction import Compaction
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.messages import Propose, Status
+from paxos.replicated.snapshot_messages import Installed, SnapshotWanted
 from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import (
     MAX_COMMAND_BYTES,
@@ -58,8 +61,10 @@ class Node(Watcher):
         storage: Storage,
         post: Post,
         instruments: tuple[Instrument, ...],
+        compaction: Compaction,
     ) -> None:
         self.name = name
+        self._journal = journal
         self._post = post
         self._storage = storage
         self._instruments = instruments
@@ -70,7 +75,9 @@ class Node(Watcher):
         self._readers: dict[int, trio.lowlevel.Task] = {}
         self._view = View(None)
         self._growth = Growth()
-        self._engine = Engine(cluster, name, machine, journal, storage, post, self)
+        self._saved = Growth()
+        self._saved_position = -1
+        self._engine = Engine(cluster, name, machine, journal, storage, post, self, compaction)
 
     # For the application.
 
@@ -199,15 +206,36 @@ class Node(Watcher):
     def decisions(self, first: int = 0) -> AsyncIterator[tuple[int, bytes]]:
         """Yield slot and command of everything that was applied, from slot ``first`` on, in order.
 
-        It reads the journal from its beginning, since only that tells which commands are
-        repetitions; it never ends.
+        It reads the journal from the snapshot before ``first``, since only that tells which
+        commands are repetitions; it never ends.
 
         Raises:
+            LogCompacted: The log no longer goes back so far; also later, when it was compacted
+                faster than it was read here.
             JournalError: The journal has failed, now or earlier, or cannot be read.
 
         """
         learner = self._engine.roles.learner.learner
-        return Decisions(self._storage, learner, self._growth, first)
+        return Decisions(self._journal, self._storage, learner, self._growth, first)
+
+    async def compact(self) -> int:
+        """Take a snapshot now, and return its position when it is on the disk.
+
+        The log before the snapshot before it is then let go. A node does this by itself as the
+        log grows, see `Compaction`; it is of use before a backup, or where space is short.
+
+        Raises:
+            JournalError: The journal has failed, now or earlier.
+
+        """
+        learner = self._engine.roles.learner
+        wanted, self._saved_position = learner.learner.frontier, -1
+        self._post.deliver(self.name, SnapshotWanted())
+        while self._saved_position < wanted:
+            if self._engine.roles.failure:
+                raise JournalError(self._engine.roles.failure)
+            await self._saved.wait()
+        return self._saved_position
 
     def statistics(self) -> dict[str, int]:
         """Return counters of what was done and dropped, by name."""
@@ -220,7 +248,9 @@ class Node(Watcher):
             "readers": len(self._readers),
             "proposals_dropped": self._engine.roles.proposer.dropped,
             "implausible": self._engine.roles.implausible,
-            "supplies_dropped": self._engine.supplies_dropped,
+            "supplies_dropped": self._engine.teacher.dropped,
+            "first": self._journal.first,
+            **self._engine.snapshot_statistics(),
             "transactions": self._storage.statistics().transactions,
             "records": self._storage.statistics().records,
         }
@@ -277,6 +307,16 @@ class Node(Watcher):
         while readers and (first := next(iter(readers))) <= number:
             trio.lowlevel.reschedule(readers.pop(first), outcome.Value(None))
 
+    def installed(self, installed: Installed) -> None:
+        """Note that the state has jumped to that of a snapshot."""
+        self._growth.tell()
+        self.turned()
+
+    def saved(self, snapshot: Snapshotted) -> None:
+        """Wake who waits for a snapshot."""
+        self._saved_position = snapshot.position
+        self._saved.tell()
+
     def turned(self) -> None:
         """Note who leads by now."""
         leader = self._engine.roles.proposer.live_leader()
@@ -292,6 +332,7 @@ class Node(Watcher):
 
     def failed(self, error: JournalError) -> None:
         """Tell whoever watches that this node votes no more."""
+        self._saved.tell()
         for instrument in self._instruments:
             instrument.journal_failed(error)
 
@@ -340,6 +381,7 @@ async def open_node(
     machine: StateMachine,
     transport: UnreliableTransport | None = None,
     instruments: tuple[Instrument, ...] = (),
+    compaction: Compaction | None = None,
 ) -> AsyncIterator[Node]:
     """Take part in a cluster as one of its members, inside the block.
 
@@ -348,9 +390,11 @@ async def open_node(
         name: Which of them this is.
         data: The path of the node's journal, made if missing; or a `Journal`. A damaged journal
             is set aside, and its content asked of the other members.
-        machine: What the chosen commands are applied to; fresh, since the log is replayed to it.
+        machine: What the chosen commands are applied to; fresh, since the newest snapshot is
+            restored to it, and the log from there on is replayed.
         transport: A network other than UDP on the member's host and port.
         instruments: Who watches.
+        compaction: When this node takes snapshots and lets the log before them go.
 
     Raises:
         ConfigError: ``name`` is no member.
@@ -374,7 +418,16 @@ async def open_node(
         post = Post(cluster, name, transport, wire)
         try:
             async with open_storage(journal) as storage:
-                node = Node(cluster, name, machine, journal, storage, post, instruments)
+                node = Node(
+                    cluster,
+                    name,
+                    machine,
+                    journal,
+                    storage,
+                    post,
+                    instruments,
+                    compaction or Compaction(),
+                )
                 await post.resolve()
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(node.run, Desk(node, post))

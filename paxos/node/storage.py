@@ -12,15 +12,18 @@ import queue
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from itertools import islice
+from typing import Final, TypeVar
 
 import trio
 from attrs import define, frozen
 
 from paxos.journal import Journal
-from paxos.protocol.records import Record
+from paxos.journal.snapshots import pieces_of, snapshot_records
+from paxos.protocol.records import Piece, Record, Snapshotted
 from paxos.protocol.values import Value
 
 LATER_SECONDS: Final = 0.5
@@ -28,6 +31,11 @@ LATER_SECONDS: Final = 0.5
 
 LATER_RECORDS: Final = 256
 """When so many of them wait, they are written at once."""
+
+SAVED_PIECES: Final = 4
+"""How many pieces of a snapshot one transaction takes along: votes wait for no more than these."""
+
+T = TypeVar("T")
 
 
 @frozen
@@ -76,6 +84,31 @@ class Storage(ABC):
     @abstractmethod
     async def read(self, first: int, last: int, max_bytes: int) -> list[tuple[int, Value]]:
         """Return chosen values as `Journal.read` does, without delaying writes."""
+
+    @abstractmethod
+    async def save(self, position: int, pieces: Iterable[bytes]) -> Snapshotted:
+        """Write a snapshot beside everything else, piece by piece; return when it is whole.
+
+        The pieces are asked for as they are written, in the journal's thread.
+
+        Raises:
+            JournalError: The journal has failed.
+
+        """
+
+    @abstractmethod
+    async def load(self, snapshot: Snapshotted, read: Callable[[Iterator[bytes]], T]) -> T:
+        """Return what ``read`` makes of a snapshot's pieces, which were written before.
+
+        Raises:
+            JournalCorrupt: They are not whole.
+            JournalError: The journal has failed.
+
+        """
+
+    @abstractmethod
+    async def read_pieces(self, position: int, first: int, count: int) -> list[bytes]:
+        """Return pieces as `Journal.read_pieces` does, without delaying writes."""
 
     def statistics(self) -> StorageStatistics:
         """Return what was done so far."""
@@ -131,6 +164,20 @@ class _InlineStorage(Storage):
         await trio.lowlevel.checkpoint()
         return self._journal.read(first, last, max_bytes)
 
+    async def save(self, position: int, pieces: Iterable[bytes]) -> Snapshotted:
+        for record in snapshot_records(position, pieces):
+            await self.persist((record,))
+        assert isinstance(record, Snapshotted)
+        return record
+
+    async def load(self, snapshot: Snapshotted, read: Callable[[Iterator[bytes]], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        return read(pieces_of(self._journal, snapshot))
+
+    async def read_pieces(self, position: int, first: int, count: int) -> list[bytes]:
+        await trio.lowlevel.checkpoint()
+        return self._journal.read_pieces(position, first, count)
+
 
 class _Bell:
     """Wakes one task from the thread. A ring that comes too late merely wakes in vain."""
@@ -166,6 +213,33 @@ class _Request:
     error: BaseException | None = None
 
 
+@define
+class _Saving:
+    """A snapshot on its way into the journal."""
+
+    records: Iterator[Piece | Snapshotted]
+    bell: _Bell
+    last: Record | None = None
+    done: bool = False
+    error: BaseException | None = None
+
+    def take(self) -> list[Record]:
+        """Return the next records; at the end none. An error of the pieces ends it, too."""
+        try:
+            taken: list[Record] = list(islice(self.records, SAVED_PIECES))
+        except BaseException as error:
+            self.end(error)
+            return []
+        self.last = taken[-1]
+        return taken
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell whoever waits."""
+        self.error = error
+        self.done = True
+        self.bell.ring()
+
+
 class _ThreadStorage(Storage):
     """For a journal that blocks: `run` is the thread, everything else is called in Trio's."""
 
@@ -175,7 +249,8 @@ class _ThreadStorage(Storage):
         self._later_came = trio.Event()
         self._flushing = trio.CancelScope()
         self._finishing = False
-        self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_Request | _Saving] = queue.SimpleQueue()
+        self._saving: deque[_Saving] = deque()
         self._idle_bells: list[_Bell] = []
         self._one_reader = trio.CapacityLimiter(1)
 
@@ -195,6 +270,27 @@ class _ThreadStorage(Storage):
     async def read(self, first: int, last: int, max_bytes: int) -> list[tuple[int, Value]]:
         return await trio.to_thread.run_sync(
             self._journal.read, first, last, max_bytes, limiter=self._one_reader
+        )
+
+    async def save(self, position: int, pieces: Iterable[bytes]) -> Snapshotted:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        saving = _Saving(snapshot_records(position, pieces), self._take_bell())
+        self._requests.put(saving)
+        await self._heard(saving)
+        if saving.error is not None:
+            raise saving.error
+        assert isinstance(saving.last, Snapshotted)
+        return saving.last
+
+    async def load(self, snapshot: Snapshotted, read: Callable[[Iterator[bytes]], T]) -> T:
+        await self.persist(())
+        return await trio.to_thread.run_sync(
+            lambda: read(pieces_of(self._journal, snapshot)), limiter=self._one_reader
+        )
+
+    async def read_pieces(self, position: int, first: int, count: int) -> list[bytes]:
+        return await trio.to_thread.run_sync(
+            self._journal.read_pieces, position, first, count, limiter=self._one_reader
         )
 
     async def flush_regularly(self) -> None:
@@ -239,13 +335,19 @@ class _ThreadStorage(Storage):
         """Give the thread the records, behind those that wait for company."""
         if self._finishing:
             raise trio.ClosedResourceError("this storage is closed")
-        bell = self._idle_bells.pop() if self._idle_bells else _Bell()
-        request = _Request([*self._take_later(), *records], bell, last)
+        request = _Request([*self._take_later(), *records], self._take_bell(), last)
         self._requests.put(request)
         return request
 
     async def _answer(self, request: _Request) -> BaseException | None:
         """Sleep until the thread has dealt with the request; return its error."""
+        await self._heard(request)
+        return request.error
+
+    def _take_bell(self) -> _Bell:
+        return self._idle_bells.pop() if self._idle_bells else _Bell()
+
+    async def _heard(self, request: _Request | _Saving) -> None:
         assert request.bell is not None
         try:
             await request.bell.heard()
@@ -253,26 +355,44 @@ class _ThreadStorage(Storage):
                 await request.bell.heard()
         finally:
             self._idle_bells.append(request.bell)
-        return request.error
 
     def run(self) -> None:
-        """Write request after request until the last; all that have gathered in one go."""
+        """Write request after request until the last; all that have gathered in one go.
+
+        While a snapshot is being saved, each transaction takes the next pieces of it along.
+        """
         last = False
         while not last:
-            requests = [self._requests.get()]
-            with suppress(queue.Empty):
-                while True:
-                    requests.append(self._requests.get_nowait())
-            error = self._write_together(requests)
+            requests = self._gather()
+            saving = self._saving[0] if self._saving else None
+            error = self._write_together(requests, [] if saving is None else saving.take())
             for request in requests:
                 request.error = error
                 request.done = True  # before the bell, whose hearer looks at it
                 if request.bell is not None:
                     request.bell.ring()
                 last = last or request.last
+            if saving is not None:
+                if not saving.done and (error is not None or isinstance(saving.last, Snapshotted)):
+                    saving.end(error)
+                if saving.done:
+                    self._saving.popleft()
 
-    def _write_together(self, requests: list[_Request]) -> BaseException | None:
-        records = [record for request in requests for record in request.records]
+    def _gather(self) -> list[_Request]:
+        """Return all requests that are there; wait for one unless a snapshot is being saved."""
+        requests: list[_Request] = []
+        with suppress(queue.Empty):
+            while True:
+                wait = not requests and not self._saving
+                request = self._requests.get() if wait else self._requests.get_nowait()
+                if isinstance(request, _Saving):
+                    self._saving.append(request)
+                else:
+                    requests.append(request)
+        return requests
+
+    def _write_together(self, requests: list[_Request], more: list[Record]) -> BaseException | None:
+        records = [record for request in requests for record in request.records] + more
         try:
             if records:
                 self._write(records)

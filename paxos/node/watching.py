@@ -10,11 +10,14 @@ from collections import deque
 
 import trio
 
+from paxos.errors import LogCompacted
+from paxos.journal import Journal
 from paxos.node.storage import Storage
 from paxos.protocol.learner import Learner
 from paxos.protocol.values import Value
 from paxos.replicated.sessions import Sessions
 from paxos.replicated.values import Batch, Leadership
+from paxos.wire import read_snapshot
 
 READ_SLOTS = 256
 """How many slots are read from the journal at once."""
@@ -74,15 +77,19 @@ class Growth:
 class Decisions:
     """Yields slot and command of what was applied, from slot ``first`` on; never ends.
 
-    It reads the journal from its beginning, since only that tells which commands are repetitions.
+    It reads the journal from the snapshot before, or from its beginning, since only that tells
+    which commands are repetitions.
     """
 
-    def __init__(self, storage: Storage, learner: Learner, growth: Growth, first: int) -> None:
+    def __init__(
+        self, journal: Journal, storage: Storage, learner: Learner, growth: Growth, first: int
+    ) -> None:
+        self._journal = journal
         self._storage = storage
         self._learner = learner
         self._growth = growth
         self._first = first
-        self._slot = 0
+        self._slot = -1
         self._sessions = Sessions()
         self._ready: deque[tuple[int, bytes]] = deque()
 
@@ -94,10 +101,13 @@ class Decisions:
         """Wait for the next command.
 
         Raises:
+            LogCompacted: What would come next is no longer in the log.
             JournalError: The journal has failed, now or earlier, or cannot be read.
 
         """
         await trio.lowlevel.checkpoint()
+        if self._slot < 0:
+            self._slot = await self._start()
         while not self._ready:
             while self._slot >= self._learner.frontier:
                 await self._growth.wait()
@@ -108,6 +118,17 @@ class Decisions:
             for slot, value in rows:
                 self._take(slot, value)
         return self._ready.popleft()
+
+    async def _start(self) -> int:
+        """Return where to begin, with the sessions as they were there."""
+        if self._first < self._journal.first:
+            raise LogCompacted(self._first, self._journal.first)
+        before = [one for one in self._journal.snapshots if one.position <= self._first]
+        if not before:
+            return 0
+        snapshot = await self._storage.load(before[-1], read_snapshot)
+        self._sessions = Sessions.restored(snapshot.sessions)
+        return snapshot.position
 
     def _take(self, slot: int, value: Value) -> None:
         self._slot = slot + 1

@@ -93,7 +93,7 @@ What always holds
 8. A value is taken for chosen only on a quorum of votes of one ballot (`Learner.on_accepted`), or
    on the word of a learner that saw one (`Learner.on_chosen`, `Learner.on_teach`).
 9. A learner delivers each slot once, in order, without gaps (every handler of `Learner`, by way of
-   one function).
+   one function); a snapshot stands for the slots below it (`Learner.jump`).
 10. Nothing is said before what it rests on is durable (the order of effects in every handler).
 11. When a round of `Confirmation` is complete, every slot that anybody had learned before it began
     lies below its slot (`Acceptor.on_confirm`, and the reasons in ``confirmation``).
@@ -186,9 +186,11 @@ from paxos.protocol.records import (
     Begun,
     Doubted,
     Learned,
+    Piece,
     Promised,
     Readmitted,
     Record,
+    Snapshotted,
     Voted,
 )
 from paxos.protocol.values import NOOP, NoOp, Value
@@ -225,6 +227,7 @@ __all__ = [
     "PaxosMessage",
     "Persist",
     "PersistLater",
+    "Piece",
     "Prepare",
     "Preparing",
     "Promise",
@@ -237,6 +240,7 @@ __all__ = [
     "Rejected",
     "Send",
     "SlotChosen",
+    "Snapshotted",
     "Supply",
     "Teach",
     "Value",

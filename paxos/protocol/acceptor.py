@@ -17,7 +17,7 @@ from paxos.protocol.messages import (
     Rejected,
     Vote,
 )
-from paxos.protocol.records import Learned, Promised, Record, Voted
+from paxos.protocol.records import Learned, Promised, Record, Snapshotted, Voted
 
 
 @define
@@ -103,8 +103,11 @@ class Acceptor:
 
         From here on promises tell a proposer to learn these slots instead of proposing in them.
         """
-        for slot in range(self.frontier, frontier):
-            self.votes.pop(slot, None)
+        if frontier - self.frontier > len(self.votes):  # a leap may be of any size
+            self.votes = {slot: vote for slot, vote in self.votes.items() if slot >= frontier}
+        else:
+            for slot in range(self.frontier, frontier):
+                self.votes.pop(slot, None)
         self.frontier = max(self.frontier, frontier)
 
     def recall(self, record: Record) -> None:
@@ -112,8 +115,9 @@ class Acceptor:
 
         A vote is a promise, too: without that, an acceptor that never promised ballot 2 but voted
         at it would still vote at ballot 1, and ballot 3 could find the older vote. A journal need
-        not keep the votes of learned slots, so `Learned` restores the frontier: a promise that
-        reported no vote there would pass for one that has none.
+        not keep the votes of learned slots, so `Learned` and `Snapshotted` restore the frontier: a
+        promise that reported no vote there would pass for one that has none. Neither lowers the
+        promise, nor touches a vote from the frontier on.
         """
         match record:
             case Promised(ballot):
@@ -124,6 +128,8 @@ class Acceptor:
                     self.votes[slot] = Vote(slot, ballot, value)
             case Learned(slot):
                 self.advance(slot + 1)
+            case Snapshotted(position):
+                self.advance(position)
 
     def _beyond_horizon(self, slot: int) -> bool:
         return self.horizon is not None and slot >= self.frontier + self.horizon

@@ -9,7 +9,7 @@ from paxos.protocol.effects import Deliver, Effect, Effects, PersistLater, Send,
 from paxos.protocol.events import SlotChosen
 from paxos.protocol.messages import Accept, Accepted, Chosen, Learn, Message, Promise, Teach
 from paxos.protocol.quorums import Quorums
-from paxos.protocol.records import Learned, Record
+from paxos.protocol.records import Learned, Record, Snapshotted
 from paxos.protocol.values import Value
 
 HORIZON = 256
@@ -176,8 +176,24 @@ class Learner:
         self.teacher = others[(others.index(teacher) + 1) % len(others)]
         return self._ask(teacher)
 
+    def jump(self, frontier: int) -> Effects:
+        """Take every slot below ``frontier`` for learned: a snapshot tells what they came to.
+
+        They are not delivered. What was heard of the slots from there on is kept.
+        """
+        if frontier <= self.frontier:
+            return ()
+        for heard in (self.proposals, self.tallies, self.chosen, self.learned):
+            for slot in [slot for slot in heard if slot < frontier]:
+                del heard[slot]
+        self.retained.clear()
+        self.frontier, self.alarm = frontier, None
+        return self._deliver()
+
     def recall(self, record: Record) -> Effects:
         """Take one record of the journal: the same path as a value that was learned alive."""
+        if isinstance(record, Snapshotted):
+            return self.jump(record.position)
         if not isinstance(record, Learned) or record.slot < self.frontier:
             return ()
         self.learned[record.slot] = record

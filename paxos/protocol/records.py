@@ -61,4 +61,28 @@ class Readmitted:
     ballot: Ballot
 
 
-Record: TypeAlias = Begun | Promised | Voted | Learned | Doubted | Readmitted
+@frozen
+class Piece:
+    """One piece of a snapshot that is being written; it means nothing before `Snapshotted`."""
+
+    position: int
+    """The snapshot's."""
+    index: int
+    data: bytes
+
+
+@frozen
+class Snapshotted:
+    """Every slot below ``position`` is learned, and a snapshot's pieces tell what they came to.
+
+    Whether this node made the snapshot or fetched it, the log below may be let go.
+    """
+
+    position: int
+    length: int
+    """Of all pieces, in bytes."""
+    digest: bytes
+    """Of all pieces; it names the snapshot among others of its position."""
+
+
+Record: TypeAlias = Begun | Promised | Voted | Learned | Piece | Snapshotted | Doubted | Readmitted

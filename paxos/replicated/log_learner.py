@@ -4,50 +4,160 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from paxos.protocol.effects import Deliver, Effect, Effects, Send
+from paxos.protocol.effects import Deliver, Effect, Effects, PersistLater, Send
 from paxos.protocol.learner import Learner
 from paxos.protocol.messages import Message, Promise
-from paxos.protocol.records import Record
+from paxos.protocol.records import Record, Snapshotted
 from paxos.protocol.values import NoOp
+from paxos.replicated.compaction import Compaction, Growth
+from paxos.replicated.fetching import Fetching
 from paxos.replicated.messages import Advanced, Heard, Heartbeat, Polled
+from paxos.replicated.snapshot import Snapshot
+from paxos.replicated.snapshot_messages import (
+    FetchPieces,
+    Installed,
+    LoadSnapshot,
+    SaveSnapshot,
+    SnapshotLoaded,
+    SnapshotOffered,
+    SnapshotPiece,
+    SnapshotSaved,
+    SnapshotWanted,
+    SupplyPieces,
+)
 from paxos.replicated.state import ReplicatedState
 from paxos.replicated.values import Batch, CommandId, Leadership, Session
 
 
 @define
 class LogLearner:
-    """Learns the log and applies it; tells the node's other roles how far it has come."""
+    """Learns the log and applies it; tells the node's other roles how far it has come.
+
+    It takes a snapshot now and then, so that the log before it may go; and where the slots that
+    it misses are gone everywhere, it fetches the snapshot that took their place.
+    """
 
     learner: Learner
     state: ReplicatedState
     session: Session
     """This node's own, whose results it reports."""
+    compaction: Compaction = field(factory=Compaction)
     told: int = 0
     """The frontier that the other roles know."""
     settled: list[CommandId] = field(factory=list)
+    growth: Growth = field(factory=Growth)
+    saving: bool = False
+    """Whether a snapshot is on its way to the disk."""
+    wanted: bool = False
+    """Whether somebody asked for one."""
+    fetching: Fetching | None = None
 
-    def handle(self, source: str, message: Message) -> Effects:
-        """Take one message."""
+    def handle(self, source: str, message: Message, now: float) -> Effects:
+        """Take one message; ``now`` is the time in seconds on the node's own clock."""
         match message:
             case Heartbeat() | Heard() | Polled() | Promise():
                 return self._applied(self.learner.hear_frontier(source, message.frontier))
+            case SnapshotOffered():
+                return self.on_offered(source, message, now)
+            case SnapshotPiece():
+                return self.on_piece(message, now)
+            case FetchPieces():
+                return (SupplyPieces(source, message),)
+            case SnapshotLoaded():
+                return self.on_loaded(message)
+            case SnapshotSaved(snapshot):
+                self.saving = False
+                self.growth.snapshot_bytes = snapshot.length
+                return ()
+            case SnapshotWanted():
+                self.wanted = True
+                return ()
         return self._applied(self.learner.handle(source, message))
 
-    def wake(self) -> Effects:
-        """Ask for what is missing."""
-        return self._applied(self.learner.wake())
+    def wake(self, now: float) -> Effects:
+        """Ask for what is missing: slots, or pieces of the snapshot that took their place."""
+        fetching = self._live_fetching()
+        if fetching is None:
+            return self._applied(self.learner.wake())
+        if fetching.complete:
+            return ()  # the journal is looking at it
+        effects = fetching.wake(now)
+        if fetching.stalled(now):  # whoever is asked now may offer the same snapshot, or another
+            effects = (*self._applied(self.learner.wake()), *effects)
+        return effects
 
     def recall(self, record: Record) -> Effects:
         """Take one record of the journal."""
         return self._applied(self.learner.recall(record))
 
     def flush(self) -> Effects:
-        """Tell the other roles, once for each drained inbox."""
-        if self.told == self.learner.frontier:
+        """Tell the other roles, and see whether it is time for a snapshot.
+
+        Called once for each drained inbox.
+        """
+        effects: Effects = ()
+        if self.told != self.learner.frontier:
+            self.told = self.learner.frontier
+            settled, self.settled = tuple(self.settled), []
+            advanced = Advanced(self.told, self.state.leadership, settled)
+            effects = (Send((self.learner.name,), advanced),)
+        due = self.wanted or self.growth.reaches(self.compaction)
+        if due and not self.saving and self.fetching is None:
+            self.saving, self.wanted = True, False
+            self.growth.restart()
+            effects += (SaveSnapshot(self.state.snapshot()),)
+        return effects
+
+    # Snapshots from elsewhere.
+
+    def on_offered(self, source: str, offered: SnapshotOffered, now: float) -> Effects:
+        """Fetch what is offered, unless another snapshot is on its way.
+
+        The node that sends one may itself have let it go, and then offers a newer one.
+        """
+        if offered.position <= self.learner.frontier:
             return ()
-        self.told = self.learner.frontier
-        settled, self.settled = tuple(self.settled), []
-        return (Send((self.learner.name,), Advanced(self.told, self.state.leadership, settled)),)
+        snapshot = Snapshotted(offered.position, offered.length, offered.digest)
+        fetching = self._live_fetching()
+        if fetching is not None and not (source == fetching.source or fetching.stalled(now)):
+            return ()
+        if fetching is not None and fetching.snapshot == snapshot:
+            return () if source == fetching.source else fetching.change_source(source, now)
+        if fetching is not None and fetching.complete:
+            return ()
+        self.fetching = Fetching(snapshot, source, heard=now)
+        return self.fetching.wake(now)
+
+    def on_piece(self, piece: SnapshotPiece, now: float) -> Effects:
+        """Take a piece of the snapshot that is on its way, and look at the whole with the last."""
+        fetching = self._live_fetching()
+        if fetching is None or piece.digest != fetching.snapshot.digest or fetching.complete:
+            return ()
+        effects = fetching.on_piece(piece, now)
+        return (*effects, LoadSnapshot(fetching.snapshot)) if fetching.complete else effects
+
+    def on_loaded(self, loaded: SnapshotLoaded) -> Effects:
+        """Take over the state of a snapshot that is whole, if it is still ahead."""
+        self.fetching = None
+        if loaded.snapshot is None or loaded.fetched.position <= self.learner.frontier:
+            return self._applied(self.learner.wake())
+        return (PersistLater(loaded.fetched), *self.install(loaded.fetched, loaded.snapshot))
+
+    def install(self, record: Snapshotted, snapshot: Snapshot) -> Effects:
+        """Let position and state jump together: alive, and when a life begins."""
+        assert record.position == snapshot.position, "a snapshot is of the position it is kept for"
+        self.state.restore(snapshot)
+        self.growth = Growth(snapshot_bytes=record.length)
+        return (Installed(record.position), *self.recall(record))
+
+    def _live_fetching(self) -> Fetching | None:
+        """Return the snapshot that is on its way, unless the log has come further meanwhile."""
+        fetching = self.fetching
+        if fetching is not None and fetching.snapshot.position <= self.learner.frontier:
+            self.fetching = fetching = None
+        return fetching
+
+    # The log.
 
     def _applied(self, effects: Effects) -> Effects:
         return tuple(self._apply(e) if isinstance(e, Deliver) else e for e in effects)
@@ -55,6 +165,8 @@ class LogLearner:
     def _apply(self, deliver: Deliver) -> Effect:
         value = deliver.value
         assert isinstance(value, Batch | Leadership | NoOp)
+        assert deliver.slot == self.state.position, "every slot takes effect once, in order"
         applied = self.state.apply(deliver.slot, value, self.session)
         self.settled += (command for command, _, _ in applied.results)
+        self.growth.add(1, applied.log_bytes)
         return applied

@@ -35,6 +35,12 @@ from paxos.replicated.admission import Mark
 from paxos.replicated.values import Command, CommandId, Leadership
 
 
+class OwnMessage(Message):
+    """Base of what a node says to its own roles alone: it is never dropped and never travels."""
+
+    __slots__ = ()
+
+
 @frozen
 class Heartbeat(Message):
     """The leader's sign of life."""
@@ -119,8 +125,8 @@ class Readable(Message):
 
 
 @frozen
-class Advanced(Message):
-    """A learner to the other roles of its own node; it never travels."""
+class Advanced(OwnMessage):
+    """A learner to the other roles of its own node."""
 
     frontier: int
     leadership: Leadership | None

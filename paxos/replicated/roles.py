@@ -16,9 +16,10 @@ from paxos.protocol.learner import Learner
 from paxos.protocol.messages import AskMemory, Memory, Message
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Quorums
-from paxos.protocol.records import Record
+from paxos.protocol.records import Record, Snapshotted
 from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.compaction import Compaction
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.log_proposer import LogProposer
 from paxos.replicated.messages import Advanced
@@ -31,6 +32,7 @@ from paxos.replicated.plausible import (
 )
 from paxos.replicated.reading import Reading
 from paxos.replicated.routing import Role
+from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.state import ReplicatedState, StateMachine
 from paxos.replicated.timing import Timing
 from paxos.replicated.values import Session
@@ -86,14 +88,18 @@ class Roles:
         timing: Timing,
         machine: StateMachine,
         records: Iterable[Record],
+        *,
+        load: Callable[[Snapshotted], Snapshot] | None = None,
         window: int = 64,
         doubt: str = "",
         journal: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        compaction: Compaction | None = None,
     ) -> Roles:
         """Return the roles as the journal's records restore them.
 
-        ``doubt`` says why the journal may have forgotten something, and ``journal`` tells its
-        identity and how many of its writes are durable at the moment.
+        ``load`` reads the snapshot that one of them may tell of. ``doubt`` says why the journal
+        may have forgotten something, and ``journal`` tells its identity and how many of its
+        writes are durable at the moment.
         """
         name = session.node
         proposer = Proposer(name, quorums, window=window)
@@ -102,13 +108,22 @@ class Roles:
         roles = cls(
             Acceptor(horizon=VOTING_HORIZON),
             LogProposer(Candidacy(proposer, timing, admission), reading),
-            LogLearner(Learner(name, quorums), ReplicatedState(machine), session),
+            LogLearner(
+                Learner(name, quorums),
+                ReplicatedState(machine),
+                session,
+                compaction or Compaction(),
+            ),
             admission,
         )
         for record in records:
             roles.acceptor.recall(record)
             roles.proposer.recall(record)
-            roles.learner.recall(record)
+            if isinstance(record, Snapshotted):
+                assert load is not None, "a journal with a snapshot comes with what reads it"
+                roles.learner.install(record, load(record))
+            else:
+                roles.learner.recall(record)
         return roles
 
     def start(self, now: float) -> dict[Role, Turn]:
@@ -131,7 +146,10 @@ class Roles:
         elif role == "learner":
             learner = self.learner
             for source, message in inbox:
-                effects += learner.wake() if message is None else learner.handle(source, message)
+                if message is None:
+                    effects += learner.wake(now)
+                else:
+                    effects += learner.handle(source, message, now)
             effects += learner.flush()
         else:
             proposer = self.proposer

@@ -30,6 +30,14 @@ from paxos.replicated.messages import (
     Readable,
     Resigned,
 )
+from paxos.replicated.snapshot_messages import (
+    FetchPieces,
+    SnapshotLoaded,
+    SnapshotOffered,
+    SnapshotPiece,
+    SnapshotSaved,
+    SnapshotWanted,
+)
 
 Role: TypeAlias = Literal["acceptor", "proposer", "learner"]
 
@@ -42,6 +50,12 @@ ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
     Chosen: ("learner",),
     Learn: ("learner",),
     Teach: ("learner",),
+    SnapshotOffered: ("learner",),
+    FetchPieces: ("learner",),
+    SnapshotPiece: ("learner",),
+    SnapshotWanted: ("learner",),  # this and the next two from this node itself only
+    SnapshotSaved: ("learner",),
+    SnapshotLoaded: ("learner",),
     Confirm: ("acceptor",),
     Confirmed: ("proposer",),
     AskMemory: ("proposer",),

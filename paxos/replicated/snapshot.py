@@ -11,6 +11,12 @@ from paxos.replicated.elections import ElectionsSnapshot
 from paxos.replicated.sessions import SessionsSnapshot
 from paxos.replicated.values import Leadership
 
+PIECE_BYTES = 48 << 10
+"""A snapshot is stored and carried in pieces of so many bytes; the last has what remains."""
+
+DIGEST_BYTES = 16
+"""The length of a digest of all pieces, which names a snapshot."""
+
 
 @frozen
 class Snapshot:

@@ -82,10 +82,13 @@ class Applied(Effect):
     fresh: tuple[Command, ...]
     """The commands that took effect: those of the value without repetitions."""
     results: tuple[tuple[CommandId, int, Result | Ruling | None], ...]
-    """Command, slot of its first application, and result: of this node's own commands and of
-    clients'. A client's result is None where it is no longer known."""
+    """Command, slot of its application, and result: of this node's own commands and of clients'.
+    The result is None where it is not known any more, as for a command that is repeated because
+    this node's state jumped over its first application."""
     changes: tuple[Change, ...] = ()
     """What decrees among the fresh commands changed, in order."""
+    log_bytes: int = 0
+    """About how many bytes the log has grown by."""
 
 
 @define
@@ -110,6 +113,7 @@ class ReplicatedState:
         results: list[tuple[CommandId, int, Result | Ruling | None]] = []
         changes: list[Change] = []
         said: list[bytes] = []
+        log_bytes = 0
         match value:
             case Batch(commands=commands):
                 for command in commands:
@@ -118,14 +122,17 @@ class ReplicatedState:
                         result = self._take(command, slot, changes, said)
                         if command.session == mine:
                             results.append((command.id, slot, result))
+                    elif command.session == mine:
+                        results.append((command.id, slot, None))
                     if command.session.node.startswith(CLIENT_PREFIX):
                         results.append(self._client_result(command))
+                log_bytes = sum([len(d) for _, _, d in fresh if type(d) is bytes])
             case Leadership():
                 self._lead(value)
                 said.append(str(value).encode())
         self.checksum = zlib.crc32(b"".join(said), self.checksum)
         self.position = slot + 1
-        return Applied(slot, value, tuple(fresh), tuple(results), tuple(changes))
+        return Applied(slot, value, tuple(fresh), tuple(results), tuple(changes), log_bytes)
 
     def _take(
         self, command: Command, slot: int, changes: list[Change], said: list[bytes]

@@ -7,8 +7,19 @@ from typing import Any, Final
 
 from paxos.protocol import messages as paxos
 from paxos.protocol.messages import Message
-from paxos.protocol.records import Begun, Doubted, Learned, Promised, Readmitted, Record, Voted
+from paxos.protocol.records import (
+    Begun,
+    Doubted,
+    Learned,
+    Piece,
+    Promised,
+    Readmitted,
+    Record,
+    Snapshotted,
+    Voted,
+)
 from paxos.replicated import messages as more
+from paxos.replicated import snapshot_messages as snapshots
 
 _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     paxos.Prepare: lambda m: f"prepare {m.ballot} from slot {m.frontier}",
@@ -33,6 +44,14 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     ),
     more.Read: lambda m: f"read {m.boot}/{m.number}",
     more.Readable: lambda m: f"readable {m.boot}/{m.number}: below slot {m.slot}",
+    snapshots.SnapshotOffered: lambda m: f"offers snapshot {m.position}, {m.length} bytes",
+    snapshots.FetchPieces: lambda m: (
+        f"fetch pieces of snapshot {m.position}: {', '.join(map(str, m.indices))}"
+    ),
+    snapshots.SnapshotPiece: lambda m: f"piece {m.index}, {len(m.data)} bytes",
+    snapshots.SnapshotWanted: lambda m: "snapshot wanted",
+    snapshots.SnapshotSaved: lambda m: f"saved snapshot {m.snapshot.position}",
+    snapshots.SnapshotLoaded: lambda m: f"loaded snapshot {m.fetched.position}",
     more.Advanced: lambda m: f"learned to {m.frontier}",
 }
 
@@ -59,6 +78,10 @@ def record_in_words(record: Record) -> str:
             return f"in doubt: {why}"
         case Readmitted(ballot):
             return f"readmitted above {ballot}"
+        case Piece(position, index):
+            return f"piece {index} of snapshot {position}"
+        case Snapshotted(position):
+            return f"snapshot {position}"
 
 
 def in_words(message: Message) -> str:

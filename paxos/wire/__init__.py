@@ -18,13 +18,12 @@ from paxos.wire.keys import KEY_BYTES, KeyRing
 from paxos.wire.link import Incoming, Wire
 from paxos.wire.parts import MAX_MESSAGE_BYTES
 from paxos.wire.sealing import Reason, Rejection, Sealer
-from paxos.wire.snapshots import PIECE_BYTES, read_snapshot, write_snapshot
+from paxos.wire.snapshots import read_snapshot, write_snapshot
 from paxos.wire.values import decode_value, encode_value
 
 __all__ = [
     "KEY_BYTES",
     "MAX_MESSAGE_BYTES",
-    "PIECE_BYTES",
     "Incoming",
     "KeyRing",
     "Malformed",

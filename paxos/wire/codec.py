@@ -17,7 +17,10 @@ from attrs import AttrsInstance
 from paxos.protocol import messages as protocol
 from paxos.protocol.messages import Message, Vote
 from paxos.replicated import messages as replicated
+from paxos.replicated import snapshot_messages as snapshots
 from paxos.replicated.admission import Mark
+from paxos.replicated.fetching import MAX_REQUESTED
+from paxos.replicated.snapshot import DIGEST_BYTES, PIECE_BYTES
 from paxos.wire.cbor import Malformed, parse
 from paxos.wire.decrees import encode_decree
 from paxos.wire.fields import (
@@ -83,6 +86,29 @@ def _read_names(item: Any) -> tuple[str, ...]:
 NAMES: Final = Field(_read_names)
 MARK: Final = Field(_read_mark)
 MARKS: Final = Field(_read_marks)
+
+
+def _read_digest(item: Any) -> bytes:
+    if type(item) is bytes and len(item) == DIGEST_BYTES:
+        return item
+    raise Malformed("not a digest")
+
+
+def _read_indices(item: Any) -> tuple[int, ...]:
+    if type(item) is tuple and 0 < len(item) <= MAX_REQUESTED:
+        return tuple([natural(index) for index in item])
+    raise Malformed("not indices, or too many")
+
+
+def _read_piece(item: Any) -> bytes:
+    if type(item) is bytes and 0 < len(item) <= PIECE_BYTES:
+        return item
+    raise Malformed("not a piece")
+
+
+DIGEST: Final = Field(_read_digest)
+INDICES: Final = Field(_read_indices)
+PIECE: Final = Field(_read_piece)
 VALUE: Final = Field(read_value, write_value)
 VOTES: Final = Field(_read_votes, _write_votes)
 COMMANDS: Final = Field(read_commands, write_commands)
@@ -96,6 +122,9 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     6: (protocol.Chosen, (BALLOT, NATURAL)),
     7: (protocol.Learn, (NATURAL, NATURAL)),
     8: (protocol.Teach, (NATURAL, VALUE, NATURAL, NATURAL)),
+    9: (snapshots.SnapshotOffered, (NATURAL, NATURAL, DIGEST)),
+    10: (snapshots.FetchPieces, (NATURAL, DIGEST, INDICES)),
+    11: (snapshots.SnapshotPiece, (DIGEST, NATURAL, PIECE)),
     12: (protocol.Confirm, (BALLOT, NATURAL)),
     13: (protocol.Confirmed, (BALLOT, NATURAL)),
     16: (replicated.Heartbeat, (BALLOT, NATURAL, NATURAL, NATURAL, MARKS)),

@@ -22,7 +22,7 @@ from paxos.replicated.sessions import (
     Answered,
     SessionsSnapshot,
 )
-from paxos.replicated.snapshot import Snapshot
+from paxos.replicated.snapshot import PIECE_BYTES, Snapshot
 from paxos.replicated.values import Failure, Result
 from paxos.wire.cbor import Malformed, parse
 from paxos.wire.effect_snapshots import EFFECTS
@@ -38,9 +38,6 @@ from paxos.wire.fields import (
 
 FORMAT: Final = 1
 """The version of all that stands above and of `HEAD`."""
-
-PIECE_BYTES: Final = 48 << 10
-"""A snapshot is stored and carried in pieces of so many bytes; the last has what remains."""
 
 MAX_HEAD_BYTES: Final = 128 << 20
 """The longest head, in bytes: as many clients as are remembered, each with the longest answer."""

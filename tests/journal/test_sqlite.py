@@ -55,11 +55,12 @@ def test_anybody_can_look_while_the_node_runs(open_sqlite: Open) -> None:
     assert about == {
         "cluster": "shop",
         "node": "node1",
-        "format": 1,
+        "format": 2,
         "boot": journal.boot,
         "begun": "0.",
         "promised": "7.node2",
         "frontier": 2,
+        "first": 0,
         "doubt": "",
     }
 
@@ -116,8 +117,8 @@ def test_a_refused_opening_is_no_life(open_sqlite: Open) -> None:
 def test_a_newer_format_is_refused(open_sqlite: Open) -> None:
     journal = open_sqlite()
     journal.close()
-    run(journal.path, "UPDATE about SET value = 2 WHERE key = 'format'")
-    with pytest.raises(JournalError, match=r"has format 2, .* reads up to 1"):
+    run(journal.path, "UPDATE about SET value = 3 WHERE key = 'format'")
+    with pytest.raises(JournalError, match=r"has format 3, .* reads format 2; install a newer one"):
         open_sqlite()
 
 

@@ -53,8 +53,8 @@ def test_repeated_command_is_applied_once_within_a_batch_and_across_slots() -> N
     first = state.apply(0, Batch((mine(0, b"a"), mine(0, b"a"))), MINE)
     again = state.apply(1, Batch((mine(0, b"a"),)), MINE)
     assert machine.seen == [b"a"]
-    assert len(first.results) == 1
-    assert (again.fresh, again.results) == ((), ())
+    assert first.results == ((mine(0, b"").id, 0, b"A"), (mine(0, b"").id, 0, None))
+    assert (again.fresh, again.results) == ((), ((mine(0, b"").id, 1, None),))
 
 
 def test_repeated_command_of_a_client_is_answered_again_from_memory() -> None:
@@ -136,6 +136,7 @@ def test_decree_is_for_the_elections_and_not_for_the_machine() -> None:
         Carried(),
         b"A",
         Carried(),
+        None,
         Void("billing is at epoch 1 already"),
     ]
     assert applied.changes == (

@@ -15,7 +15,9 @@ from paxos.replicated.admission import Mark
 from paxos.replicated.decrees import Decree
 from paxos.replicated.effect_decrees import MAX_KEY, MAX_OUTCOME, MAX_RETENTION
 from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED, Resign
-from paxos.replicated.messages import Advanced, Answer, Outcome, Polled, Propose, Status
+from paxos.replicated.messages import Advanced, Answer, Outcome, OwnMessage, Polled, Propose, Status
+from paxos.replicated.snapshot import PIECE_BYTES
+from paxos.replicated.snapshot_messages import SnapshotPiece
 from paxos.replicated.values import MAX_COMMAND_BYTES, Batch, Command, Leadership, Session
 from paxos.wire import Malformed, decode, decode_value, encode, encode_value
 from paxos.wire.cbor import array, parse
@@ -77,6 +79,8 @@ SPECIAL = {
     "leadership": leaderships | st.none(),
     "last_leadership": leaderships | st.none(),
     "promised": ballots,
+    "digest": st.binary(min_size=16, max_size=16),
+    "indices": st.lists(naturals, min_size=1, max_size=32).map(tuple),
 }
 
 
@@ -84,6 +88,8 @@ def messages_of(cls: type[Message]) -> st.SearchStrategy[Message]:
     fields = {field.name: SPECIAL.get(field.name, naturals) for field in attrs.fields(cls)}  # type: ignore[arg-type]
     if "ballot" in fields:
         fields["ballot"] = any_ballots if cls in (Polled, Status) else ballots
+    if cls is SnapshotPiece:
+        fields["data"] = st.binary(min_size=1, max_size=60) | st.just(bytes(PIECE_BYTES))
     if cls is Answer:
         fields["slot"] = naturals | st.just(-1)
     return st.builds(cls, **fields)
@@ -400,4 +406,23 @@ def test_what_never_travels_is_not_encoded() -> None:
 
 def test_every_message_that_travels_has_a_layout() -> None:
     everything = {cls for cls in Message.__subclasses__() if cls.__module__.startswith("paxos.")}
-    assert everything - {Advanced} == {cls for cls, _ in LAYOUTS.values()}
+    assert everything - {OwnMessage} == {cls for cls, _ in LAYOUTS.values()}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        [9, 5, 100, b"short"],
+        [9, 5, 100, "x" * 16],
+        [10, 5, bytes(16), []],
+        [10, 5, bytes(16), [0] * 33],
+        [10, 5, bytes(16), [-1]],
+        [10, 5, bytes(16), 0],
+        [11, bytes(16), 0, b""],
+        [11, bytes(16), 0, bytes(PIECE_BYTES + 1)],
+        [11, bytes(16), -1, b"x"],
+    ],
+)
+def test_message_about_a_snapshot_that_is_not_as_written_is_refused(item: object) -> None:
+    with pytest.raises(Malformed):
+        decode(cbor2.dumps(item))

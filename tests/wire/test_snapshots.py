@@ -15,9 +15,9 @@ from paxos.replicated.effect_decrees import MAX_RETENTION
 from paxos.replicated.effects import EffectsSnapshot
 from paxos.replicated.elections import Candidate, ElectionsSnapshot
 from paxos.replicated.sessions import SESSION_WINDOW, Answered, SessionsSnapshot
-from paxos.replicated.snapshot import Snapshot
+from paxos.replicated.snapshot import PIECE_BYTES, Snapshot
 from paxos.replicated.values import Failure, Leadership
-from paxos.wire import PIECE_BYTES, Malformed, read_snapshot, write_snapshot
+from paxos.wire import Malformed, read_snapshot, write_snapshot
 from paxos.wire.snapshots import HEAD
 
 NODES = (("node1", 2, 7, ()), ("node2", 1, 7, (9, 12, 6 + SESSION_WINDOW)))

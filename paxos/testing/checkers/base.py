@@ -34,6 +34,9 @@ class Checker:
     def reached(self, node: str, position: int, digest: int) -> None:
         """Hear the digest of a node's state after every slot below ``position``."""
 
+    def installed(self, node: str, position: int) -> None:
+        """Hear that a node's state is now that of a snapshot of this position."""
+
     def read_begun(self, node: str, number: int) -> None:
         """Hear that somebody wants to read a node's state."""
 

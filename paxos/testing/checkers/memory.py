@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Doubted, Learned, Promised, Readmitted, Record, Voted
+from paxos.protocol.records import (
+    Begun,
+    Doubted,
+    Learned,
+    Piece,
+    Promised,
+    Readmitted,
+    Record,
+    Snapshotted,
+    Voted,
+)
 from paxos.protocol.values import Value
 from paxos.replicated.roles import Roles
 from paxos.testing.checkers.base import Checker, Violation
@@ -23,7 +33,12 @@ class Durable:
     votes: dict[int, Voted] = field(factory=dict)
     top: int = 0
     """No slot from here on has a vote."""
-    learned: list[Value] = field(factory=list)
+    learned: dict[int, Value] = field(factory=dict)
+    frontier: int = 0
+    snapshot: Snapshotted | None = None
+    """The newest."""
+    snapshots: set[Snapshotted] = field(factory=set)
+    """Every one there ever was."""
     cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
     """Every vote there ever was."""
     forgot: Ballot | None = None
@@ -43,8 +58,11 @@ class Durable:
                 self.votes[slot] = record
                 self.cast[slot, ballot] = record.value
                 self.top = max(self.top, slot + 1)
-            case Learned(slot, _, value) if slot == len(self.learned):
-                self.learned.append(value)
+            case Learned(slot, _, value) if slot == self.frontier:
+                self.learned[slot] = value
+                self.frontier += 1
+            case Snapshotted():
+                self._compact(record)
             case Doubted():
                 self.noticed = True
             case Readmitted():
@@ -54,7 +72,7 @@ class Durable:
         """Keep these alone: the journal has forgotten the others."""
         self.forgot, self.noticed = max(self.promised, self.forgot or Ballot.ZERO), noticed
         self.begun = self.promised = Ballot.ZERO
-        self.votes, self.learned = {}, []
+        self.votes, self.learned, self.frontier, self.snapshot = {}, {}, 0, None
         for record in records:
             self.add(record)
 
@@ -68,8 +86,16 @@ class Durable:
             case Voted(slot, ballot, value):
                 return self.cast.get((slot, ballot)) == value
             case Learned(slot, _, value):
-                return slot < len(self.learned) and self.learned[slot] == value
+                return slot in self.learned and self.learned[slot] == value
+            case Snapshotted():
+                return record in self.snapshots
         return False
+
+    def _compact(self, snapshot: Snapshotted) -> None:
+        """Take a snapshot, if it is newer, for all that lies below it."""
+        self.snapshots.add(snapshot)
+        if self.snapshot is None or snapshot.position > self.snapshot.position:
+            self.snapshot, self.frontier = snapshot, max(self.frontier, snapshot.position)
 
     def records(self) -> list[Record]:
         """Return what its journal must give back, word for word; see `Journal.recover`."""
@@ -78,8 +104,13 @@ class Durable:
             records.append(Begun(self.begun))
         if self.promised > Ballot.ZERO:
             records.append(Promised(self.promised))
-        records += (Learned(slot, None, value) for slot, value in enumerate(self.learned))
-        records += (self.votes[slot] for slot in sorted(self.votes) if slot >= len(self.learned))
+        first = 0
+        if self.snapshot is not None:
+            records.append(self.snapshot)
+            first = self.snapshot.position
+        log = range(first, self.frontier)
+        records += (Learned(slot, None, self.learned[slot]) for slot in log)
+        records += (self.votes[slot] for slot in sorted(self.votes) if slot >= self.frontier)
         return records
 
 
@@ -110,7 +141,7 @@ class Memory(Checker):
                     if ballot <= durable.begun:
                         raise Violation(f"{node} begins ballot {ballot} again")
                 case Learned(slot):
-                    if slot > len(durable.learned):
+                    if slot > durable.frontier:
                         raise Violation(f"{node} writes slot {slot} of its log above a gap")
             durable.add(record)
 
@@ -132,7 +163,7 @@ class Memory(Checker):
                     return
                 case Begun() if durable.noticed:
                     pass  # it prepares to be readmitted
-                case Learned():
+                case Learned() | Piece() | Snapshotted():
                     pass
                 case _ if not any(isinstance(each, Readmitted) for each in records):
                     raise Violation(
@@ -168,7 +199,7 @@ class Memory(Checker):
                 raise Violation(
                     f"{node} forgot in a restart its vote at {vote.ballot} in slot {slot}"
                 )
-        learner, length = roles.learner.learner, len(durable.learned)
+        learner, length = roles.learner.learner, durable.frontier
         if not learner.frontier == acceptor.frontier == length:
             raise Violation(
                 f"{node} has learned {length} slots, and after a restart its learner says "

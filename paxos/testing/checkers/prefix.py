@@ -30,6 +30,14 @@ class Prefix(Checker):
                 f"{node} applies {applied.value} in slot {position}, others {self.log[position]}"
             )
 
+    def installed(self, node: str, position: int) -> None:
+        """See that a node jumps ahead, and not further than somebody has come."""
+        if position <= self._positions.get(node, 0):
+            raise Violation(f"{node} jumps back to slot {position}")
+        if position > len(self.log):
+            raise Violation(f"{node} jumps to slot {position}, which nobody has reached")
+        self._positions[node] = position
+
     def restarted(self, node: str, roles: Roles) -> None:
         """Begin again where the journal ends."""
         frontier = roles.learner.learner.frontier

@@ -22,10 +22,14 @@ EXPECTED: tuple[str, ...] = (
     "loss", "duplication", "straggling", "corruption", "replay", "delay", "small", "filter", "cut",
     "one_way", "isolate", "halves", "bridge", "ring", "star", "chain",
     "crash", "crash_in_a_step", "pause", "slow_steps",
+    "snapshot", "install",
     "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write", "torn_write",
     "flipped_bit", "older_copy", "wiped_disk", "clock", "wall_clock",
 )  # fmt: skip
-"""Every fault; one that a campaign of `ENOUGH` seeds never injects is a fault of the campaign."""
+"""Every fault, and what is done with snapshots.
+
+One that a campaign of `ENOUGH` seeds never meets is a fault of the campaign.
+"""
 
 ENOUGH = 500
 """So many seeds meet every fault."""

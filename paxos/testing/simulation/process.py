@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from paxos.errors import LogCompacted
 from paxos.journal import JournalError
 from paxos.protocol.effects import Send, Supply, Wake
 from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
 from paxos.replicated.decrees import Decree, Ruling
-from paxos.replicated.messages import Advanced, Propose
+from paxos.replicated.messages import OwnMessage, Propose
 from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import ROUTES, Role
+from paxos.replicated.snapshot_messages import (
+    Installed,
+    LoadSnapshot,
+    SaveSnapshot,
+    SupplyPieces,
+)
 from paxos.replicated.state import Applied
 from paxos.replicated.values import Command, CommandId, Result, Session
 from paxos.testing.simulation.disk import Disk
+from paxos.testing.simulation.snapshots import Snapshots, read_journal
 
 if TYPE_CHECKING:
     from paxos.testing.simulation.simulation import Simulation
@@ -74,6 +83,7 @@ class Process:
         self._waiting: dict[CommandId, Answer] = {}
         self._readers: dict[int, Callable[[], None]] = {}
         self._number = 0
+        self._snapshots = Snapshots(self, simulation)
 
     def start(self) -> None:
         """Begin a life with what the disk holds; a journal that is not whole keeps it down."""
@@ -108,9 +118,11 @@ class Process:
             simulation.timing,
             machine,
             records,
-            simulation.window,
-            self.disk.journal.doubt,
-            lambda: self.disk.journal.mark,
+            load=partial(read_journal, self.disk.journal),
+            window=simulation.window,
+            doubt=self.disk.journal.doubt,
+            journal=lambda: self.disk.journal.mark,
+            compaction=simulation.compaction,
         )
         simulation.network.begin_life(self.name)
         simulation.restarted(self)
@@ -153,16 +165,16 @@ class Process:
 
     def receive(self, source: str, message: Message) -> None:
         """Take a message from the network."""
-        if self.up and not isinstance(message, Advanced):
+        if self.up and not isinstance(message, OwnMessage):
             for role in ROUTES.get(type(message), ()):
-                self._put(role, source, message)
+                self.put(role, source, message)
 
     def submit(self, command: Command, answer: Answer) -> None:
         """Propose a command for a client, which is answered unless this node crashes."""
         if self.up:
             self._waiting[command.id] = answer
             self.roles.proposer.adopt(command, self.clock())
-            self._put("proposer", self.name, Propose((command,), 1))
+            self.put("proposer", self.name, Propose((command,), 1))
 
     def submit_own(self, data: bytes | Decree, answer: Answer) -> None:
         """Propose a command of an application that embeds this node, or a decree of the node."""
@@ -175,11 +187,12 @@ class Process:
             read = self.roles.proposer.reading.begin()
             self._readers[read.number] = ready
             self._simulation.read_begun(self, read.number)
-            self._put("proposer", self.name, read)
+            self.put("proposer", self.name, read)
 
-    def _put(self, role: Role, source: str, message: Message | None) -> None:
+    def put(self, role: Role, source: str, message: Message | None) -> None:
+        """Let a role find a message, or None for its alarm, in its inbox."""
         inbox = self._inboxes[role]
-        keep = message is None or isinstance(message, Advanced)
+        keep = message is None or isinstance(message, OwnMessage)
         if len(inbox) >= INBOX_BOUND and not keep:
             self.counts["inbox_dropped"] += 1
             return
@@ -190,14 +203,14 @@ class Process:
     # What it does.
 
     def _schedule(self, role: Role) -> None:
-        self._world.after(TURN * self.slowness, self._guarded, self.life, self._turn, role)
+        self._world.after(TURN * self.slowness, self.guarded, self.life, self._turn, role)
 
-    def _guarded(self, life: int, step: Callable[..., None], *arguments: object) -> None:
+    def guarded(self, life: int, step: Callable[..., None], *arguments: object) -> None:
         """Do a step if this life still lasts; later if it is paused; crash if its time has come."""
         if life != self.life or not self.up:
             return
         if self.paused:
-            self._stalled.append(lambda: self._guarded(life, step, *arguments))
+            self._stalled.append(lambda: self.guarded(life, step, *arguments))
             return
         try:
             self._step()
@@ -224,7 +237,7 @@ class Process:
         life = self.life
 
         def durable(error: JournalError | None) -> None:
-            self._world.after(0.0, self._guarded, life, self._synced, role, turn, error)
+            self._world.after(0.0, self.guarded, life, self._synced, role, turn, error)
 
         self.disk.persist(turn.records, durable)
 
@@ -247,7 +260,7 @@ class Process:
                 case Send(targets, message):
                     self._simulation.sent(self, message)
                     for target in targets:
-                        self._send(target, message)
+                        self.send(target, message)
                 case Wake(earliest, latest):
                     self._set_alarm(role, earliest, latest)
                 case Applied():
@@ -256,24 +269,29 @@ class Process:
                     self._ready(number)
                 case Supply():
                     self._supply(effect)
+                case SaveSnapshot() | LoadSnapshot() | SupplyPieces():
+                    self._snapshots.carry_out(effect)
+                case Installed(position):
+                    self._simulation.installed(self, position)
         if turn.later and not self.roles.failure:
             self.disk.persist_later(turn.later)
 
-    def _send(self, target: str, message: Message) -> None:
+    def send(self, target: str, message: Message) -> None:
+        """Send a message to a node, or to this node's own roles."""
         if target == self.name:
             for role in ROUTES[type(message)]:
-                self._put(role, self.name, message)
+                self.put(role, self.name, message)
         else:
             self._simulation.network.send(self.name, target, message)
 
     def _set_alarm(self, role: Role, earliest: float, latest: float) -> None:
         self._alarms[role] += 1
         delay = self._random.uniform(earliest, max(earliest, latest)) / self.rate
-        self._world.after(delay, self._guarded, self.life, self._ring, role, self._alarms[role])
+        self._world.after(delay, self.guarded, self.life, self._ring, role, self._alarms[role])
 
     def _ring(self, role: Role, alarm: int) -> None:
         if alarm == self._alarms[role]:
-            self._put(role, "", None)
+            self.put(role, "", None)
 
     def _applied(self, applied: Applied) -> None:
         self._simulation.applied(self, applied)
@@ -295,9 +313,12 @@ class Process:
         else:
             try:
                 values = self.disk.journal.read(supply.first, last, 1 << 18)
+            except LogCompacted:
+                self._snapshots.offer(supply.target)
+                return
             except JournalError:  # damaged, or closed after a failure
                 return
         for slot, value in values:
             teach = Teach(slot, value, values[-1][0], learner.frontier)
             self._simulation.sent(self, teach)
-            self._send(supply.target, teach)
+            self.send(supply.target, teach)

@@ -14,6 +14,7 @@ from paxos.node.cluster import Timing
 from paxos.protocol.messages import Message
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Record
+from paxos.replicated.compaction import Compaction
 from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import CLIENT_PREFIX, Command, Result, Session
 from paxos.testing.checkers import (
@@ -79,6 +80,7 @@ class Simulation:
         plan: Which faults; drawn from the seed if it is not given.
         keep_trace: Whether `World.lines` is kept.
         window: How many slots may be in flight; few, so that full windows are met.
+        compaction: When nodes take snapshots; drawn from the seed if it is not given.
 
     """
 
@@ -94,8 +96,11 @@ class Simulation:
         plan: Plan | None = None,
         keep_trace: bool = False,
         window: int = 8,
+        compaction: Compaction | None = None,
     ) -> None:
         self.world = World(seed, keep_trace=keep_trace)
+        self._padding = 0
+        self.compaction = self._draw_compaction() if compaction is None else compaction
         self.names = tuple(f"node{number}" for number in range(1, nodes + 1))
         self.quorums = Majority(self.names)
         self.timing = Timing()
@@ -129,6 +134,16 @@ class Simulation:
         )
         self._clients = [Client(self, index) for index in range(clients)]
         self._answered = 0
+
+    def _draw_compaction(self) -> Compaction:
+        """Draw when snapshots are taken: often in half of the runs; and how long they are."""
+        random = self.world.random("compaction")
+        if random.random() < 0.5:
+            return Compaction()
+        self._padding = random.choice((0, 0, 60_000, 200_000))
+        return Compaction(
+            slots=random.choice((1, 2, 5, 30)), log_bytes=random.choice((300, 1 << 20))
+        )
 
     def run(self) -> Outcome:
         """Run to the end, or to the first violation; an error in a node is one, too."""
@@ -231,7 +246,7 @@ class Simulation:
 
     def new_machine(self, name: str) -> Watched:
         """Return the state machine of a node's next life."""
-        self._machines[name] = Watched(self._machine())
+        self._machines[name] = Watched(self._machine(), self._padding)
         return self._machines[name]
 
     def look_up(self, name: str, key: str) -> bytes:
@@ -278,6 +293,13 @@ class Simulation:
         self.world.note(f"{process.name} applies slot {applied.slot}: {applied.value}")
         for checker in self.checkers:
             checker.applied(process.name, applied)
+
+    def installed(self, process: Process, position: int) -> None:
+        """Tell the checkers that a node jumped ahead."""
+        self.world.note(f"{process.name} installs the snapshot of slot {position}")
+        self.injected["install"] += 1
+        for checker in self.checkers:
+            checker.installed(process.name, position)
 
     def reached(self, process: Process) -> None:
         """Tell the checkers how far a node has come, and to which state."""

@@ -42,11 +42,15 @@ class Store:
 
 
 class Watched:
-    """A state machine, and a running digest of all that it was asked and answered."""
+    """A state machine, and a running digest of all that it was asked and answered.
 
-    def __init__(self, machine: StateMachine) -> None:
+    Its snapshots are longer by ``padding`` bytes, so that they travel in several pieces.
+    """
+
+    def __init__(self, machine: StateMachine, padding: int = 0) -> None:
         self.machine = machine
         self.digest = 0
+        self._padding = bytes(padding)
 
     def apply(self, command: bytes) -> bytes:
         """Apply and digest; an error counts as an answer."""
@@ -60,10 +64,10 @@ class Watched:
         return answer
 
     def snapshot(self) -> bytes:
-        """Return the machine's snapshot behind the digest."""
-        return self.digest.to_bytes(4, "big") + self.machine.snapshot()
+        """Return the machine's snapshot behind the digest and the padding."""
+        return self.digest.to_bytes(4, "big") + self._padding + self.machine.snapshot()
 
     def restore(self, snapshot: bytes) -> None:
         """Restore both."""
         self.digest = int.from_bytes(snapshot[:4], "big")
-        self.machine.restore(snapshot[4:])
+        self.machine.restore(snapshot[4 + len(self._padding) :])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         NodeClosed,
         OutcomeUnknown,
         PaxosError,
+        StateDiverged,
     )
     from paxos.journal import JournalCorrupt, JournalError
     from paxos.node.client import Client, open_client
@@ -53,6 +54,7 @@ __all__ = [
     "NodeClosed",
     "OutcomeUnknown",
     "PaxosError",
+    "StateDiverged",
     "StateMachine",
     "Status",
     "Timing",

@@ -35,6 +35,10 @@ class LogCompacted(PaxosError):  # noqa: N818 - it says what became of the slots
         """The first slot that is still there."""
 
 
+class StateDiverged(PaxosError):  # noqa: N818 - it says what became of the state
+    """A node's state differs from that of a quorum, and so it takes no part any more."""
+
+
 class NoAnswer(PaxosError):  # noqa: N818 - it says what came
     """No member answered; nothing was proposed."""
 

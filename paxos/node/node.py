@@ -10,7 +10,7 @@ from functools import partial
 import outcome
 import trio
 
-from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, OutcomeUnknown
+from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, OutcomeUnknown, StateDiverged
 from paxos.journal import Journal, JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.desk import Desk
@@ -27,6 +27,7 @@ from paxos.replicated.admission import JournalDoubted
 from paxos.replicated.candidacy import Serving
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.decrees import Decree, Ruling
+from paxos.replicated.events import StateDiverged as Diverging
 from paxos.replicated.messages import Propose, Status
 from paxos.replicated.snapshot_messages import Installed, SnapshotWanted
 from paxos.replicated.state import Applied, StateMachine
@@ -45,8 +46,8 @@ from paxos.wire import Wire
 MAX_IN_FLIGHT = 4096
 """How many proposals of one node wait for their answers; further ones wait for room."""
 
-CLOSED = -2
-"""In place of a slot: the node was closed."""
+CLOSED, DIVERGED = -2, -3
+"""In place of a slot: the node was closed; its state has diverged."""
 
 
 class Node(Watcher):
@@ -72,6 +73,7 @@ class Node(Watcher):
         self._waiting: dict[CommandId, trio.lowlevel.Task] = {}
         self._room = trio.lowlevel.ParkingLot()
         self._closed = False
+        self._diverged: StateDiverged | None = None
         self._readers: dict[int, trio.lowlevel.Task] = {}
         self._view = View(None)
         self._growth = Growth()
@@ -95,7 +97,8 @@ class Node(Watcher):
         Raises:
             CommandTooLarge: The command has more than `MAX_COMMAND_BYTES`; it was not proposed.
             CommandFailed: The state machine raised an error for it.
-            OutcomeUnknown: The node was closed meanwhile.
+            OutcomeUnknown: The node was closed meanwhile, or its state diverged.
+            StateDiverged: This node's state is not that of the others; nothing was proposed.
 
         """
         session, number = self._next()
@@ -136,6 +139,8 @@ class Node(Watcher):
         """Have a command applied once; return the slot that decided it, and its result."""
         while len(self._waiting) >= MAX_IN_FLIGHT and not self._closed:
             await self._room.park()
+        if self._diverged is not None:
+            raise self._diverged
         if self._closed:
             raise OutcomeUnknown("the node is closed: the command was not proposed from here")
         self._waiting[command.id] = trio.lowlevel.current_task()
@@ -154,6 +159,8 @@ class Node(Watcher):
                 "the node was closed before the answer came: the command may or may not be "
                 "applied; ask the state machine, or make the command harmless to repeat"
                 if slot == CLOSED
+                else f"the command may or may not be applied elsewhere: {self._diverged}"
+                if slot == DIVERGED
                 else "the command was applied, but its answer is no longer known"
             )
         return slot, result
@@ -172,11 +179,14 @@ class Node(Watcher):
 
         Raises:
             NodeClosed: The node was closed meanwhile.
+            StateDiverged: This node's state is not that of the others.
 
         """
+        if self._diverged is not None:
+            raise self._diverged
         if at_least is not None:
             await trio.lowlevel.checkpoint()
-            while self.position < at_least and not self._closed:
+            while self.position < at_least and not self._closed and self._diverged is None:
                 await self._growth.wait()
         elif not self._closed:
             read = self._engine.roles.proposer.reading.begin()
@@ -188,6 +198,8 @@ class Node(Watcher):
                 return trio.lowlevel.Abort.SUCCEEDED
 
             await trio.lowlevel.wait_task_rescheduled(abort)
+        if self._diverged is not None:
+            raise self._diverged
         if self._closed:
             raise NodeClosed("the node was closed before its state could be read; ask another")
 
@@ -338,8 +350,20 @@ class Node(Watcher):
 
     def happened(self, event: Event) -> None:
         """Pass on what a role reports."""
+        if isinstance(event, Diverging):
+            self._stop(event)
         for instrument in self._instruments:
             instrument.event(event)
+
+    def _stop(self, event: Diverging) -> None:
+        """Serve nobody any more: what this node says may be wrong."""
+        self._diverged = StateDiverged(event.why)
+        for command in list(self._waiting):
+            self._settle(command, DIVERGED, None)
+        self._room.unpark_all()
+        self.readable(max(self._readers, default=0))
+        self._growth.tell()
+        self._saved.tell()
 
     def _settle(self, command: CommandId, slot: int, result: Result | Ruling | None) -> None:
         task = self._waiting.pop(command, None)

@@ -22,6 +22,14 @@ class LeaderSuspected(Event):
 
 
 @frozen
+class StateDiverged(Event):
+    """The state of a node differs from that of a quorum, and so it has stopped."""
+
+    position: int
+    why: str
+
+
+@frozen
 class QuorumLost(Event):
     """A leader stepped down because too few followers hear it."""
 

@@ -10,8 +10,9 @@ from paxos.protocol.messages import Message, Promise
 from paxos.protocol.records import Record, Snapshotted
 from paxos.protocol.values import NoOp
 from paxos.replicated.compaction import Compaction, Growth
+from paxos.replicated.divergence import COMPARED_EVERY, Comparison
 from paxos.replicated.fetching import Fetching
-from paxos.replicated.messages import Advanced, Heard, Heartbeat, Polled
+from paxos.replicated.messages import Advanced, Heard, Heartbeat, Polled, StateChecksum
 from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.snapshot_messages import (
     FetchPieces,
@@ -51,10 +52,27 @@ class LogLearner:
     wanted: bool = False
     """Whether somebody asked for one."""
     fetching: Fetching | None = None
+    comparison: Comparison = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Compare this node's state with that of the other members."""
+        self.comparison = Comparison(self.learner.name, self.learner.quorums)
+
+    @property
+    def diverged(self) -> str:
+        """How this node's state differs from that of a quorum; then it neither learns nor teaches.
+
+        Empty as long as it does not.
+        """
+        return self.comparison.diverged
 
     def handle(self, source: str, message: Message, now: float) -> Effects:
         """Take one message; ``now`` is the time in seconds on the node's own clock."""
+        if self.diverged:
+            return ()
         match message:
+            case StateChecksum():
+                return self.comparison.on_checksum(source, message)
             case Heartbeat() | Heard() | Polled() | Promise():
                 return self._applied(self.learner.hear_frontier(source, message.frontier))
             case SnapshotOffered():
@@ -76,6 +94,8 @@ class LogLearner:
 
     def wake(self, now: float) -> Effects:
         """Ask for what is missing: slots, or pieces of the snapshot that took their place."""
+        if self.diverged:
+            return ()
         fetching = self._live_fetching()
         if fetching is None:
             return self._applied(self.learner.wake())
@@ -101,8 +121,9 @@ class LogLearner:
             settled, self.settled = tuple(self.settled), []
             advanced = Advanced(self.told, self.state.leadership, settled)
             effects = (Send((self.learner.name,), advanced),)
+        effects += self.comparison.tell()
         due = self.wanted or self.growth.reaches(self.compaction)
-        if due and not self.saving and self.fetching is None:
+        if due and not self.diverged and not self.saving and self.fetching is None:
             self.saving, self.wanted = True, False
             self.growth.restart()
             effects += (SaveSnapshot(self.state.snapshot()),)
@@ -160,13 +181,25 @@ class LogLearner:
     # The log.
 
     def _applied(self, effects: Effects) -> Effects:
-        return tuple(self._apply(e) if isinstance(e, Deliver) else e for e in effects)
+        if not effects:
+            return ()
+        done: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Deliver):
+                if self.diverged:
+                    break
+                done += self._apply(effect)
+            else:
+                done.append(effect)
+        return tuple(done)
 
-    def _apply(self, deliver: Deliver) -> Effect:
+    def _apply(self, deliver: Deliver) -> Effects:
         value = deliver.value
         assert isinstance(value, Batch | Leadership | NoOp)
         assert deliver.slot == self.state.position, "every slot takes effect once, in order"
         applied = self.state.apply(deliver.slot, value, self.session)
         self.settled += (command for command, _, _ in applied.results)
         self.growth.add(1, applied.log_bytes)
-        return applied
+        if self.state.position % COMPARED_EVERY:
+            return (applied,)
+        return (applied, *self.comparison.passed(self.state.position, self.state.checksum))

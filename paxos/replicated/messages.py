@@ -14,6 +14,7 @@ message         from -> to                meaning
 `Propose`       any node -> leader        decide these commands
 `Read`          any node -> leader        which slots must my readers wait for?
 `Readable`      leader -> that node       those below this one
+`StateChecksum` any node -> others        my state had this checksum at that slot
 `Advanced`      learner -> own roles      the log is learned to here
 `Submit`        client -> node            propose this command for me
 `Answer`        node -> client            what became of it
@@ -133,6 +134,14 @@ class Advanced(OwnMessage):
     """The last leadership below the frontier."""
     settled: tuple[CommandId, ...]
     """Commands that this node may have proposed, and that were applied meanwhile."""
+
+
+@frozen
+class StateChecksum(Message):
+    """What a node's state had come to before the slot ``position``."""
+
+    position: int
+    checksum: int
 
 
 class Outcome(IntEnum):

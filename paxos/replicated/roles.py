@@ -151,6 +151,8 @@ class Roles:
                 else:
                     effects += learner.handle(source, message, now)
             effects += learner.flush()
+            if learner.diverged:
+                self.fail(learner.diverged)
         else:
             proposer = self.proposer
             for source, message in inbox:
@@ -184,9 +186,10 @@ class Roles:
         return plausible
 
     def fail(self, why: str) -> None:
-        """Vote no more, and begin no ballot any more: the journal cannot be written.
+        """Vote no more, and begin no ballot any more.
 
-        A failed sync is final. What it should have made durable was never said to anybody.
+        The journal cannot be written, or the state has diverged. A failed sync is final: what it
+        should have made durable was never said to anybody.
         """
         self.failure = self.failure or why
         self.proposer.candidacy.disable(why)

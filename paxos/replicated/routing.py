@@ -29,6 +29,7 @@ from paxos.replicated.messages import (
     Read,
     Readable,
     Resigned,
+    StateChecksum,
 )
 from paxos.replicated.snapshot_messages import (
     FetchPieces,
@@ -50,6 +51,7 @@ ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
     Chosen: ("learner",),
     Learn: ("learner",),
     Teach: ("learner",),
+    StateChecksum: ("learner",),
     SnapshotOffered: ("learner",),
     FetchPieces: ("learner",),
     SnapshotPiece: ("learner",),

@@ -44,6 +44,7 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     ),
     more.Read: lambda m: f"read {m.boot}/{m.number}",
     more.Readable: lambda m: f"readable {m.boot}/{m.number}: below slot {m.slot}",
+    more.StateChecksum: lambda m: f"checksum {m.checksum:08x} at slot {m.position}",
     snapshots.SnapshotOffered: lambda m: f"offers snapshot {m.position}, {m.length} bytes",
     snapshots.FetchPieces: lambda m: (
         f"fetch pieces of snapshot {m.position}: {', '.join(map(str, m.indices))}"

@@ -125,6 +125,7 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     9: (snapshots.SnapshotOffered, (NATURAL, NATURAL, DIGEST)),
     10: (snapshots.FetchPieces, (NATURAL, DIGEST, INDICES)),
     11: (snapshots.SnapshotPiece, (DIGEST, NATURAL, PIECE)),
+    35: (replicated.StateChecksum, (NATURAL, NATURAL)),
     12: (protocol.Confirm, (BALLOT, NATURAL)),
     13: (protocol.Confirmed, (BALLOT, NATURAL)),
     16: (replicated.Heartbeat, (BALLOT, NATURAL, NATURAL, NATURAL, MARKS)),

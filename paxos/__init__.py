@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from paxos.node.cluster import Cluster, Member, Timing
     from paxos.node.instrument import Instrument
     from paxos.node.node import Node, open_node
+    from paxos.replicated.compaction import Compaction
     from paxos.replicated.events import Alarm
     from paxos.replicated.messages import Status
-    from paxos.replicated.state import StateMachine
+    from paxos.replicated.state import LargeStateMachine, StateMachine
     from paxos.replicated.values import Leadership
 
 __all__ = [
@@ -40,11 +41,13 @@ __all__ = [
     "Cluster",
     "CommandFailed",
     "CommandTooLarge",
+    "Compaction",
     "ConfigError",
     "ForkedProcess",
     "Instrument",
     "JournalCorrupt",
     "JournalError",
+    "LargeStateMachine",
     "Leadership",
     "LogCompacted",
     "Member",
@@ -69,6 +72,7 @@ _HOMES = (
     "paxos.node.cluster",
     "paxos.node.instrument",
     "paxos.node.node",
+    "paxos.replicated.compaction",
     "paxos.replicated.events",
     "paxos.replicated.messages",
     "paxos.replicated.state",

@@ -88,6 +88,7 @@ class MemoryJournal:
         memory = self._memory
         memory.begun = memory.promised = Ballot.ZERO
         memory.votes, memory.chosen, memory.doubt = {}, [], doubt
+        memory.first, memory.snapshots, memory.pieces = 0, (), {}
         memory.identity, memory.writes = memory.identity + 1, 0
 
     @property

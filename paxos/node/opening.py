@@ -8,6 +8,8 @@ from pathlib import Path
 
 from paxos.journal import Journal, JournalCorrupt, SqliteJournal, set_aside
 from paxos.node.cluster import Cluster
+from paxos.node.snapshots import load_snapshot
+from paxos.protocol.records import Snapshotted
 from paxos.wire import decode_value, encode_value
 
 
@@ -40,8 +42,10 @@ def _open(path: str | os.PathLike[str], cluster: Cluster, name: str) -> Journal:
         path, cluster=cluster.name, node=name, encode=encode_value, decode=decode_value
     )
     try:
-        for _ in journal.recover():  # damage must be found before the node says anything
-            pass
+        for record in journal.recover():  # damage must be found before the node says anything
+            if isinstance(record, Snapshotted):
+                for _ in load_snapshot(journal, record).machine:
+                    pass
     except BaseException:
         journal.close()
         raise

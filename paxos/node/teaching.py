@@ -66,8 +66,14 @@ class Teacher:
                 continue  # the laggard asks others, too; that the journal fails, its writers tell
 
     async def _teach(self, supply: Supply) -> None:
-        """Teach slots, from memory where they are recent, else from the journal."""
+        """Teach slots, from memory where they are recent, else from the journal.
+
+        Who misses all that is kept gets the snapshot: that is shorter, and ready to use.
+        """
         values = self._retained(supply)
+        if not values and supply.first <= self._journal.first and self._journal.snapshots:
+            self._offer(supply.target)
+            return
         if not values:
             values = await self._storage.read(supply.first, supply.last, SUPPLY_BYTES)
         if not values:

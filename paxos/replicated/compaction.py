@@ -17,9 +17,9 @@ class Compaction:
     about two such intervals.
     """
 
-    slots: int = 100_000
+    slots: int = 50_000
     """So many slots."""
-    log_bytes: int = 64 << 20
+    log_bytes: int = 32 << 20
     """So many bytes of commands; more where the last snapshot was larger, so that snapshots never
     take more of the disk's time than the log does."""
 

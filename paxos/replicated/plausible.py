@@ -27,7 +27,7 @@ MAX_VOTES_AHEAD: Final = 1 << 13
 """How many slots above its frontier an acceptor may have voted in."""
 
 BALLOTS: Final = ("ballot", "promised", "highest")
-SLOTS: Final = ("slot", "frontier", "first", "last", "target")
+SLOTS: Final = ("slot", "frontier", "first", "last", "target", "position")
 """The names of fields that hold ballots and slots, in every message."""
 
 

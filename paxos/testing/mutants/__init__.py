@@ -13,9 +13,10 @@ from paxos.testing.mutants import (  # they register theirs
     proposer,
     reads,
     replicated,
+    snapshots,
 )
 from paxos.testing.mutants.registry import MUTANTS, FoundBy, Mutant, mutated
 
 __all__ = ["MUTANTS", "FoundBy", "Mutant", "mutated"]
 
-del acceptor, learner, proposer, reads, replicated
+del acceptor, learner, proposer, reads, replicated, snapshots

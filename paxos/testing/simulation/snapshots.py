@@ -86,7 +86,7 @@ class Snapshots:
         def durable(error: JournalError | None) -> None:
             try:
                 snapshot: Snapshot | None = read_journal(self._process.disk.journal, fetched)
-            except JournalCorrupt:
+            except JournalError:
                 snapshot = None
             self._tell(error, SnapshotLoaded(fetched, snapshot))
 
@@ -104,5 +104,9 @@ class Snapshots:
             self.offer(target)
             return
         for index in request.indices:
-            for piece in journal.read_pieces(request.position, index, 1):
+            try:
+                pieces = journal.read_pieces(request.position, index, 1)
+            except JournalError:  # damaged, or closed after a failure
+                return
+            for piece in pieces:
                 self._process.send(target, SnapshotPiece(request.digest, index, piece))

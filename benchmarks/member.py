@@ -65,6 +65,10 @@ class Seen:
     slots: int
     """How many this member has learned."""
     counters: Counters
+    statistics: dict[str, int]
+    """What the node itself counts."""
+    peak: int
+    """The most memory that it had so far, in bytes."""
 
 
 @frozen
@@ -75,6 +79,7 @@ class Driven:
     elapsed: float
     p50: float
     p99: float
+    longest: float
 
 
 class Nothing:
@@ -169,7 +174,8 @@ def _count(node: paxos.Node) -> Seen:
         switches=usage.ru_nvcsw,
     )
     leading = node.leader is not None and node.leader.leader == node.name
-    return Seen(leading, statistics["frontier"], counters)
+    peak = usage.ru_maxrss << 10
+    return Seen(leading, statistics["frontier"], counters, statistics, peak)
 
 
 async def _drive(node: paxos.Node, inflight: int, seconds: float) -> Driven:
@@ -188,4 +194,5 @@ async def _drive(node: paxos.Node, inflight: int, seconds: float) -> Driven:
     elapsed = time.perf_counter() - start
     latencies.sort()
     count = len(latencies)
-    return Driven(count, elapsed, latencies[count // 2], latencies[count * 99 // 100])
+    p50, p99 = latencies[count // 2], latencies[count * 99 // 100]
+    return Driven(count, elapsed, p50, p99, latencies[-1])

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measure(processes: list[Member], inflight: int, seconds: float) -> dict[str, float]:
     """Drive the cluster through its leader; return rates, latencies and counts per command."""
-    leader = _await_leader(processes)
+    leader = await_leader(processes)
     _tell("warming up")
     leader.drive(inflight, WARM_UP * seconds)
     before, counted_before = leader.count(), _count(processes)
@@ -64,7 +64,8 @@ def measure(processes: list[Member], inflight: int, seconds: float) -> dict[str,
     }
 
 
-def _await_leader(processes: list[Member]) -> Member:
+def await_leader(processes: list[Member]) -> Member:
+    """Return the member that leads, once one does."""
     _tell(f"starting {len(processes)} processes")
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:

@@ -55,6 +55,9 @@ MAX_LAST_WORDS: Final = 100
 MAX_INTRODUCED: Final = 4096
 """How many peers are remembered that have asked."""
 
+MAX_MALFORMED: Final = 16
+"""After so many malformed items the rest of a frame is not looked at."""
+
 _FRAME_HEADER: Final = 3
 _PART_HEADER: Final = 32 + DIGEST_BYTES
 """More than a part has beside its data: seven CBOR headers of up to five bytes, and the digest."""
@@ -174,6 +177,7 @@ class Wire:
         """Take all that is in the frame of a peer that is believed."""
         messages: list[Message] = []
         answers: list[bytes] = []
+        malformed = 0
         for item in items:
             kind = kind_of(item)
             try:
@@ -185,6 +189,9 @@ class Wire:
                     messages.append(read_message(item))
             except Malformed:
                 self._counts["malformed_item"] += 1
+                malformed += 1
+                if malformed == MAX_MALFORMED:
+                    break
         self._counts["messages_in"] += len(messages)
         return Incoming(boot.source, messages, self._replies(boot.source, answers))
 

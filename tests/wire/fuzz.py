@@ -31,7 +31,7 @@ from tests.wire.links import acquaint, seal, wire
 from tests.wire.test_codec import messages_of, values
 
 MAX_SECONDS: Final = 0.001
-"""What one datagram may take, of this thread's processor time; instrumented code is slower still."""
+"""What one datagram may take of this thread's processor time; instrumented code is slower still."""
 
 ATTEMPTS: Final = 20
 """How often a slow input is tried again: the garbage collector is nobody's fault."""

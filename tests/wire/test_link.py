@@ -12,7 +12,7 @@ from paxos.protocol.messages import Accept, Accepted, Prepare
 from paxos.replicated.values import Batch, Command, Session
 from paxos.wire import MAX_MESSAGE_BYTES, Sealer, encode
 from paxos.wire.cbor import array
-from paxos.wire.link import MAX_DATAGRAM, MIN_DATAGRAM
+from paxos.wire.link import MAX_DATAGRAM, MAX_MALFORMED, MIN_DATAGRAM
 from paxos.wire.parts import MAX_WINDOW, Missing, Part, Shape, encode_item
 from tests.wire.links import KEY, acquaint, acquainted, exchange, seal, wire
 
@@ -130,6 +130,15 @@ def test_a_malformed_message_is_dropped_and_its_neighbours_are_not() -> None:
     assert incoming is not None
     assert incoming.messages == [ACCEPTED, Prepare(BALLOT, 1)]
     assert target.statistics()["malformed_item"] == 2
+
+
+def test_a_frame_of_nothing_but_malformed_items_is_soon_given_up() -> None:
+    source, target = acquainted("node1", "node2", 60_000)
+    frame = array([b"\x00"] * 50_000 + [encode(ACCEPTED)])
+    incoming = target.incoming(seal(source, target, frame))
+    assert incoming is not None
+    assert incoming.messages == []
+    assert target.statistics()["malformed_item"] == MAX_MALFORMED
 
 
 def test_a_whole_but_malformed_long_message_is_counted() -> None:

@@ -54,6 +54,7 @@ class Post:
                 except OSError:
                     continue
                 self._addresses[member.name] = address
+        self._transport.favour(self._addresses.values())
 
     async def resolve_regularly(self, seconds: float = 5.0) -> None:
         """Look the names up again now and then, since machines move."""

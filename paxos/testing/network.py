@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from random import Random
 from typing import Final, NamedTuple, NoReturn
@@ -151,6 +152,9 @@ class MemoryTransport:
         """Return host and port as they are: they are the address."""
         await trio.lowlevel.checkpoint()
         return (host, port)
+
+    def favour(self, addresses: Iterable[Address]) -> None:
+        """Do nothing: here all sources share one queue."""
 
     def send(self, address: Address, datagram: bytes) -> None:
         """Put a datagram on its way, or count how it was lost; raise only if closed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, TypeAlias
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
@@ -11,7 +12,7 @@ MAX_DATAGRAM = 1_400
 """What passes nearly every path unfragmented, tunnels included, in bytes."""
 
 MAX_DRAIN = 128
-"""The most datagrams that one `UnreliableTransport.receive` returns."""
+"""The most datagrams that one `UnreliableTransport.receive` takes from one queue."""
 
 
 class UnreliableTransport(Protocol):
@@ -26,6 +27,13 @@ class UnreliableTransport(Protocol):
 
     async def resolve(self, host: str, port: int) -> Address:
         """Return the address of a host and port; raise OSError when there is none."""
+
+    def favour(self, addresses: Iterable[Address]) -> None:
+        """Give each of these sources a queue of its own, as far as the transport can.
+
+        Then a flood from elsewhere fills another queue than theirs. It replaces what was given
+        before.
+        """
 
     def send(self, address: Address, datagram: bytes) -> None:
         """Send without waiting. What the network refuses is counted as lost, never raised."""

@@ -1,13 +1,21 @@
-"""UDP under Trio: one non-blocking socket, drained whenever it becomes readable.
+"""UDP under Trio: non-blocking sockets on one port, drained whenever one becomes readable.
 
 Trio's own sockets cost a checkpoint for each datagram, four times what the datagram itself costs.
+
+The system queues datagrams for a socket, and drops them when the queue is full. So each peer gets a
+socket that is connected to its address: whatever anybody else sends waits in the queue of the one
+socket that is not connected, of which less is taken each time. All are bound to the same port,
+and only while one is added does the system allow that.
 """
 
 from __future__ import annotations
 
 import errno
+import select
 import socket
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, cast
 
@@ -17,6 +25,13 @@ from paxos.transport.base import MAX_DATAGRAM, MAX_DRAIN, Address
 
 SOCKET_BUFFER: Final = 4 << 20
 """Asked of the system for each direction, in bytes; it may silently give less."""
+
+
+MAX_STRANGERS: Final = 256
+"""The most datagrams taken at once of those whose source has no queue of its own."""
+
+REST: Final = 0.004
+"""Seconds for which nothing more is taken of them when there were so many; a flood can wait."""
 
 
 async def resolve(
@@ -58,6 +73,12 @@ class UdpTransport:
         self._max_datagram = max_datagram
         self._address = cast("Address", sock.getsockname())
         self._closed = False
+        self._favoured: dict[Address, socket.socket] = {}
+        self._by_number: dict[int, socket.socket] = {}
+        self._rest: float | None = None
+        """Until when strangers wait."""
+        self._poll = select.epoll()
+        self._poll.register(sock, select.EPOLLIN)
         self._counts = Counter({"sent": 0, "received": 0, "send_full": 0, "receive_truncated": 0})
 
     def __enter__(self) -> UdpTransport:
@@ -80,6 +101,19 @@ class UdpTransport:
         """Return an address that this socket can send to; raise OSError when there is none."""
         return (await resolve(host, port, self._socket.family))[1]
 
+    def favour(self, addresses: Iterable[Address]) -> None:
+        """Connect a socket to each address; what the system refuses shares the common queue."""
+        if self._closed:
+            raise trio.ClosedResourceError
+        wanted = set(addresses)
+        for address in self._favoured.keys() - wanted:
+            self._forget(address)
+        for address in wanted - self._favoured.keys():
+            try:
+                self._connect(address)
+            except OSError as error:
+                self._count_error("favour", error)
+
     def send(self, address: Address, datagram: bytes) -> None:
         """Give a datagram to the system, or count it as lost; raise only if closed."""
         if self._closed:
@@ -94,11 +128,11 @@ class UdpTransport:
             self._counts["sent"] += 1
 
     async def receive(self) -> list[tuple[bytes, Address]]:
-        """Wait until something arrives; return all that has, at most `MAX_DRAIN` datagrams."""
+        """Wait until something arrives; return all that has, bounded for each queue."""
         while True:
             if self._closed:
                 raise trio.ClosedResourceError
-            await trio.lowlevel.wait_readable(self._socket.fileno())
+            await self._wait()
             datagrams = self._drain()
             if datagrams:
                 return datagrams
@@ -107,23 +141,78 @@ class UdpTransport:
         """Close the socket; a task that waits in `receive` gets `trio.ClosedResourceError`."""
         if not self._closed:
             self._closed = True
-            trio.lowlevel.notify_closing(self._socket.fileno())
+            trio.lowlevel.notify_closing(self._poll.fileno())
+            self._poll.close()
+            for address in list(self._favoured):
+                self._forget(address)
             self._socket.close()
 
     def statistics(self) -> dict[str, int]:
         """Return the counters; errors of the system count under names such as send_emsgsize."""
         return dict(self._counts)
 
+    async def _wait(self) -> None:
+        """Return when something is there, of strangers only if they need not rest."""
+        if self._rest is None:
+            await trio.lowlevel.wait_readable(self._poll.fileno())
+            return
+        with trio.move_on_at(self._rest):
+            await trio.lowlevel.wait_readable(self._poll.fileno())
+        if trio.current_time() >= self._rest and not self._closed:
+            self._rest = None
+            self._poll.modify(self._socket, select.EPOLLIN)
+
+    def _connect(self, address: Address) -> None:
+        sock = socket.socket(self._socket.family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            if sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+            with _sharing(self._socket, sock):
+                sock.bind(self._address)
+            sock.connect(address)
+            self._poll.register(sock, select.EPOLLIN)
+        except BaseException:
+            sock.close()
+            raise
+        self._favoured[address] = self._by_number[sock.fileno()] = sock
+
+    def _forget(self, address: Address) -> None:
+        sock = self._favoured.pop(address)
+        del self._by_number[sock.fileno()]
+        sock.close()  # which also ends that it is polled
+
     def _drain(self) -> list[tuple[bytes, Address]]:
         datagrams: list[tuple[bytes, Address]] = []
+        if not self._favoured:
+            self._drain_one(self._socket, MAX_DRAIN, datagrams)
+        else:
+            strangers = False
+            for number, _ in self._poll.poll(0):
+                sock = self._by_number.get(number)
+                if sock is None:
+                    strangers = True
+                else:
+                    self._drain_one(sock, MAX_DRAIN, datagrams)
+            if strangers and self._drain_one(self._socket, MAX_STRANGERS, datagrams):
+                self._rest = trio.current_time() + REST
+                self._poll.modify(self._socket, 0)
+        self._counts["received"] += len(datagrams)
+        return datagrams
+
+    def _drain_one(
+        self, sock: socket.socket, most: int, datagrams: list[tuple[bytes, Address]]
+    ) -> bool:
+        """Take what is there; return whether there may be more than that."""
         longest = self._max_datagram
-        receive_from = self._socket.recvfrom
-        for _ in range(MAX_DRAIN):
+        receive_from = sock.recvfrom
+        for _ in range(most):
             try:
                 # With room for one byte more, a datagram that was cut off gives itself away.
                 datagram, address = receive_from(longest + 1)
             except BlockingIOError:
-                break
+                return False
             except OSError as error:
                 # An earlier datagram of ours was refused: news of the network, not of the socket.
                 self._count_error("receive", error)
@@ -132,9 +221,20 @@ class UdpTransport:
                 self._counts["receive_truncated"] += 1
             else:
                 datagrams.append((datagram, address))
-        self._counts["received"] += len(datagrams)
-        return datagrams
+        return True
 
     def _count_error(self, doing: str, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "error")
         self._counts[f"{doing}_{name.lower()}"] += 1
+
+
+@contextmanager
+def _sharing(*sockets: socket.socket) -> Iterator[None]:
+    """Let these sockets have one port; as soon as they do, no other process can join them."""
+    for sock in sockets:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        yield
+    finally:
+        for sock in sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)

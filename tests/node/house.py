@@ -49,6 +49,7 @@ class Plug:
         self._transport = transport
         self.pulled = False
         self.close = transport.close
+        self.favour = transport.favour
         self.receive = transport.receive
         self.resolve = transport.resolve
         self.statistics = transport.statistics

@@ -10,6 +10,7 @@ import trio.testing
 
 from paxos.transport import Address, UdpTransport, UnreliableTransport, open_udp, resolve
 from paxos.transport.base import MAX_DRAIN
+from paxos.transport.udp import MAX_STRANGERS
 
 
 @pytest.fixture
@@ -172,3 +173,77 @@ async def test_closing_wakes_the_receiver_and_is_harmless_twice() -> None:
 async def test_udp_is_an_unreliable_transport(two: tuple[UdpTransport, UdpTransport]) -> None:
     transport: UnreliableTransport = two[0]
     assert transport.address[0] == "127.0.0.1"
+
+
+async def drain(transport: UdpTransport, seconds: float = 0.1) -> list[tuple[bytes, Address]]:
+    """Receive until nothing has come for some time."""
+    found: list[tuple[bytes, Address]] = []
+    while True:
+        with trio.move_on_after(seconds) as waiting:
+            found += await transport.receive()
+        if waiting.cancelled_caught:
+            return found
+
+
+async def test_a_flood_displaces_nothing_of_a_source_that_has_a_queue_of_its_own(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    other.favour([one.address])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for _ in range(50_000):  # more than any buffer of the system holds
+            stranger.sendto(b"flood", other.address)
+        for number in range(100):
+            one.send(other.address, bytes([number]))
+        first = await receive(other)
+        assert [datagram[0] for datagram, source in first if source == one.address] == list(
+            range(100)
+        )
+        assert len(first) <= 100 + MAX_STRANGERS
+        rest = await drain(other)
+        assert 0 < len(rest) < 50_000
+
+
+async def test_strangers_are_heard_beside_those_who_have_a_queue_of_their_own(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    other.favour([("127.0.0.1", 9)])
+    one.send(other.address, b"hello")
+    assert await receive(other) == [(b"hello", one.address)]
+
+
+async def test_a_burst_of_strangers_is_taken_bit_by_bit(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    other.favour([("127.0.0.1", 9)])
+    for _ in range(MAX_STRANGERS + 5):
+        one.send(other.address, b"")
+    assert len(await receive(other)) == MAX_STRANGERS
+    assert len(await receive(other)) == 5
+
+
+async def test_queues_follow_a_change_of_addresses(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    for addresses in ([one.address], [("127.0.0.1", 9)], [], [one.address]):
+        other.favour(addresses)
+        one.send(other.address, b"hello")
+        assert await receive(other) == [(b"hello", one.address)]
+
+
+async def test_a_port_stays_for_one_transport_alone(
+    two: tuple[UdpTransport, UdpTransport],
+) -> None:
+    one, other = two
+    other.favour([one.address])
+    host, port = other.address[:2]
+    with pytest.raises(OSError, match="in use"):
+        await open_udp(str(host), port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="in use"):
+            thief.bind((host, port))

@@ -45,9 +45,6 @@ ASK_AGAIN: Final = 0.005
 ASK_RATE: Final = 1000.0
 """How many questions are put in a second; apart for members and for clients."""
 
-MAX_AMPLIFICATION: Final = 3
-"""An unconfirmed boot is sent no more bytes than this for each that it has sent."""
-
 
 def new_boot() -> bytes:
     """Return the id of a new life: the time in milliseconds, and ten random bytes."""
@@ -69,9 +66,6 @@ class Boot:
     nonce: bytes | None = None
     """What it was asked last."""
     asked: float = float("-inf")
-    received: int = 0
-    sent: int = 0
-    """Bytes from and to it while it was unconfirmed."""
 
 
 @define
@@ -127,10 +121,6 @@ class Boots:
         # An unanswered question stays the same: whichever copy arrives will do.
         boot.nonce = boot.nonce or os.urandom(NONCE_BYTES)
         return Challenge(boot.nonce, boot.id)
-
-    def room(self, boot: Boot) -> int:
-        """Return how many bytes an unconfirmed boot may be sent by now."""
-        return MAX_AMPLIFICATION * boot.received - boot.sent
 
     def on_response(self, boot: Boot, counter: int, response: Response) -> Boot | None:
         """Take an answer, which came in the datagram of this number; it may confirm the boot.

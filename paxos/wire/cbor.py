@@ -6,15 +6,13 @@ what is in the nest are for the schemas to check.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import cbor2
 
-MAX_DEPTH: Final = 9
-"""frame > promise > votes > vote > batch > run > data > decree are eight, the guard's own is one.
-"""
+MAX_DEPTH: Final = 8
+"""frame > promise > votes > vote > batch > run > data > decree are eight."""
 
 
 class Malformed(ValueError):  # noqa: N818  the word that the package uses everywhere
@@ -35,14 +33,6 @@ def _no_maps(_: object, __: object) -> NoReturn:
     raise Malformed("a map")
 
 
-# The library decodes the first item and ignores the rest. So the bytes are decoded as the first
-# element of a pair whose second is a number that nobody can guess: with anything else between
-# the item and the number, the second element is something else.
-_PAIR: Final = b"\x82"
-_GUARD_BYTES: Final = b"\x1b" + os.urandom(8)
-_GUARD: Final[int] = cbor2.loads(_GUARD_BYTES)
-
-
 def parse(data: bytes) -> Any:
     """Decode exactly one item; arrays become tuples.
 
@@ -50,8 +40,8 @@ def parse(data: bytes) -> Any:
     and for whatever is not written in its shortest form: one meaning has one spelling.
     """
     try:
-        item, guard = cbor2.loads(
-            _PAIR + data + _GUARD_BYTES,
+        item = cbor2.loads(
+            data,
             immutable=True,
             allow_indefinite=False,
             allow_duplicate_keys=False,
@@ -66,10 +56,9 @@ def parse(data: bytes) -> Any:
     except Exception as error:
         # The decoder is not ours and the bytes are anybody's: no error of its may get further.
         raise Malformed(str(error)) from None
-    if guard != _GUARD:
-        raise Malformed("bytes after the end")
+    # The library ignores what follows the first item; here that makes a difference, too.
     if shortest != data:
-        raise Malformed("not in the shortest form")
+        raise Malformed("not in the shortest form, or bytes after the end")
     return item
 
 

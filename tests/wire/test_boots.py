@@ -14,6 +14,7 @@ from paxos.wire import Wire, encode
 from paxos.wire.boots import ASK_AGAIN, ASK_RATE, Boot, Boots
 from paxos.wire.cbor import array
 from paxos.wire.challenges import Challenge, Response, encode_proof
+from paxos.wire.link import MAX_LAST_WORDS
 from tests.wire.links import KEY, acquaint, acquainted, exchange, seal, wire
 
 BALLOT = Ballot(7, "node1")
@@ -167,6 +168,8 @@ def test_an_unconfirmed_boot_is_sent_at_most_three_times_what_it_sent(
         "response": encode_proof(Response(bytes(16))),
         "message": accepted(1),
     }
+    # The longest last words that it may have for the other.
+    target.outgoing("node1", [accepted(1)] * (MAX_LAST_WORDS // len(accepted(1))))
     sent = received = 0
     for kinds in conversation:
         clock.now += ASK_AGAIN

@@ -2,14 +2,16 @@
 
 From the outside in::
 
-    datagram   magic, version, names of source and target, boot, counter | AES-256-GCM of
+    datagram   magic, version, key, names, boot, mark, counter | AES-256-GCM of
     frame      a CBOR array of items, each a message or a part of one
     message    [kind, field, ...]; [4, [7, "node1"], 12] is Accepted at ballot 7.node1, slot 12
 
 `Wire` does it all for one node; the modules do one thing each: `codec` (messages), `values` (what
 slots decide, in journals too), `snapshots` (what a log came to, likewise), `cbor` (the strict
-subset), `sealing` and `replay` (authenticity), `parts` and `fragments` (messages longer than a
-datagram). What is wrong in any way is dropped and counted, never repaired and never guessed.
+subset), `keys`, `sealing` and `replay` (who wrote this, and was it read before), `boots`,
+`challenges` and `introductions` (does its writer live, and only once), `parts` and `fragments`
+(messages longer than a datagram). What is wrong in any way is dropped and counted, never repaired
+and never guessed.
 """
 
 from paxos.wire.cbor import Malformed

@@ -17,17 +17,10 @@ from paxos.protocol.messages import Message
 from paxos.replicated.values import CLIENT_PREFIX
 from paxos.wire.boots import Boot
 from paxos.wire.cbor import Malformed, array, kind_of, parse
-from paxos.wire.challenges import (
-    PROOF_KINDS,
-    Challenge,
-    Displaced,
-    Proof,
-    Response,
-    encode_proof,
-    read_proof,
-)
+from paxos.wire.challenges import PROOF_KINDS, read_proof
 from paxos.wire.codec import decode, read_message
 from paxos.wire.fragments import Inbox, Outbox
+from paxos.wire.introductions import Introductions
 from paxos.wire.keys import KeyRing
 from paxos.wire.parts import (
     DIGEST_BYTES,
@@ -48,12 +41,6 @@ MAX_DATAGRAM: Final = 65_507
 
 MAX_PEERS: Final = 64
 """For how many members long messages are remembered, and for how many clients."""
-
-MAX_LAST_WORDS: Final = 100
-"""The longest messages, together, that are said again with an answer, in bytes; a poll is short."""
-
-MAX_INTRODUCED: Final = 4096
-"""How many peers are remembered that have asked."""
 
 MAX_MALFORMED: Final = 16
 """After so many malformed items the rest of a frame is not looked at."""
@@ -105,20 +92,20 @@ class Wire:
                 f"datagrams have {MIN_DATAGRAM} to {MAX_DATAGRAM} bytes, not {max_datagram}"
             )
         self._sealer = Sealer(cluster, keys, name)
-        self._boots = self._sealer.boots
-        self._clock = clock
         self._max_datagram = max_datagram
         self._counts = Counter(dict.fromkeys(_COUNTERS, 0))
         self._outboxes: Recent[str, Outbox] = Recent(MAX_PEERS)
         self._inboxes: Recent[str, Inbox] = Recent(MAX_PEERS)
         self._client_outboxes: Recent[str, Outbox] = Recent(MAX_PEERS)
         self._client_inboxes: Recent[str, Inbox] = Recent(MAX_PEERS)
-        self._introduced: set[str] = set()
-        """Who has asked whether this process lives, and so believes it."""
-        self._last_words: Recent[str, list[bytes]] = Recent(2 * MAX_PEERS)
-        """The messages that went out last, by target, as long as it did not ask."""
-        self.displaced = False
+        self._introductions = Introductions(
+            self._sealer.boot, self._sealer.boots, clock, self._counts
+        )
+
+    @property
+    def displaced(self) -> bool:
         """Whether a peer has said that another process has this name, and started earlier."""
+        return self._introductions.displaced
 
     @property
     def keys(self) -> KeyRing:
@@ -147,8 +134,7 @@ class Wire:
             else:
                 parts = self._outbox(target).send(message, room - _PART_HEADER)
                 items.extend(map(encode_item, parts))
-        if target not in self._introduced and sum(map(len, items)) <= MAX_LAST_WORDS:
-            self._last_words.put(target, items)
+        self._introductions.note(target, items)
         return self._frames(target, items, room)
 
     def incoming(self, datagram: bytes) -> Incoming | None:
@@ -184,7 +170,7 @@ class Wire:
                 if kind in ITEM_KINDS:
                     self._on_item(boot.source, read_item(item), messages, answers)
                 elif kind in PROOF_KINDS:
-                    answers += self._on_proof(boot.source, read_proof(item))
+                    answers += self._introductions.answer(boot.source, read_proof(item))
                 else:
                     messages.append(read_message(item))
             except Malformed:
@@ -196,49 +182,13 @@ class Wire:
         return Incoming(boot.source, messages, self._replies(boot.source, answers))
 
     def _hear_out(self, boot: Boot, number: int, items: tuple[Any, ...]) -> Incoming:
-        """Take proofs from a boot that is not believed; all else only once it is."""
-        self._counts["unconfirmed"] += 1
-        answers: list[bytes] = []
-        loser: Boot | None = None
-        for item in items:
-            try:
-                proof = read_proof(item) if kind_of(item) in PROOF_KINDS else None
-            except Malformed:
-                self._counts["malformed_item"] += 1
-                continue
-            if type(proof) is Response:
-                loser = loser or self._boots.on_response(boot, number, proof)
-            elif proof is not None:
-                answers += self._on_proof(boot.source, proof)
-        self._counts["clones"] += loser is not None
-        if boot.confirmed:
-            self._counts["confirmed"] += 1
-            rest = tuple(item for item in items if kind_of(item) not in PROOF_KINDS)
-            read = self._read(boot, rest)
-            replies = self._replies(boot.source, answers) + read.replies
-            return Incoming(boot.source, read.messages, replies, loser is not None)
-        question = self._boots.ask(boot, self._clock())
-        if question is not None:
-            self._counts["challenged"] += 1
-            answers.insert(0, encode_proof(question))
-        # Nothing of this is longer than three times what it answers: see the test.
-        return Incoming(boot.source, [], self._replies(boot.source, answers), loser is not None)
-
-    def _on_proof(self, source: str, proof: Proof) -> list[bytes]:
-        """Answer a question, the first time with what was said last: it did not count.
-
-        A question for another life of this name may be a recording: it gets no answer.
-        """
-        if type(proof) is Challenge and proof.boot == self._sealer.boot:
-            last_words = self._last_words.get(source) or []
-            self._last_words.pop(source)
-            if len(self._introduced) >= MAX_INTRODUCED:
-                self._introduced.clear()
-            self._introduced.add(source)
-            return [encode_proof(Response(proof.nonce)), *last_words]
-        if type(proof) is Displaced and proof.loser == self._sealer.boot:
-            self.displaced = True
-        return []
+        """Take what an unseen boot says, of which only proofs count until it is believed."""
+        answers, cloned = self._introductions.hear_out(boot, number, items)
+        replies = self._replies(boot.source, answers)
+        if not boot.confirmed:
+            return Incoming(boot.source, [], replies, cloned)
+        read = self._read(boot, tuple(i for i in items if kind_of(i) not in PROOF_KINDS))
+        return Incoming(boot.source, read.messages, replies + read.replies, cloned)
 
     def _on_item(
         self, source: str, item: Item, messages: list[Message], answers: list[bytes]

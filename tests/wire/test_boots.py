@@ -14,7 +14,7 @@ from paxos.wire import Wire, encode
 from paxos.wire.boots import ASK_AGAIN, ASK_RATE, Boot, Boots
 from paxos.wire.cbor import array
 from paxos.wire.challenges import Challenge, Response, encode_proof
-from paxos.wire.link import MAX_LAST_WORDS
+from paxos.wire.introductions import MAX_LAST_WORDS
 from tests.wire.links import KEY, acquaint, acquainted, exchange, seal, wire
 
 BALLOT = Ballot(7, "node1")
@@ -227,11 +227,16 @@ def converse(target: Wire, clock: Clock, *ends: Wire) -> None:
             exchange(end, target, say(end, "node2", 1))
 
 
+def begin_as(end: Wire, boot: bytes) -> None:
+    end._sealer.boot = end._introductions._own = boot
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_of_two_live_processes_the_one_that_started_later_is_told_to_go(first: int) -> None:
     clock = Clock()
     elder, younger = wire("node1"), wire("node1")
-    elder._sealer.boot, younger._sealer.boot = b"1" * 16, b"2" * 16
+    begin_as(elder, b"1" * 16)
+    begin_as(younger, b"2" * 16)
     peers = [Wire("billing", KEY, "node2", 1_400, clock) for _ in range(2)]
     ends = (elder, younger)
     for peer, order in zip(peers, (ends[first:] + ends[:first], ends), strict=True):

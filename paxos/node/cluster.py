@@ -17,6 +17,7 @@ from attrs import field, frozen
 from paxos.errors import ConfigError
 from paxos.node.config_file import Table, create_file, read_table, toml_string
 from paxos.node.key_file import create_keys, read_keys
+from paxos.protocol.learner import HORIZON
 from paxos.replicated.values import CLIENT_PREFIX
 from paxos.wire.keys import KeyRing
 from paxos.wire.link import MAX_DATAGRAM, MIN_DATAGRAM
@@ -150,7 +151,11 @@ class Cluster:
             self.max_datagram is None or MIN_DATAGRAM <= self.max_datagram <= MAX_DATAGRAM,
             f"max_datagram must be {MIN_DATAGRAM} to {MAX_DATAGRAM} bytes, not {self.max_datagram}",
         )
-        _require(1 <= self.window <= 4096, f"window must be 1 to 4096 slots, not {self.window}")
+        _require(
+            1 <= self.window <= HORIZON,
+            f"window must be 1 to {HORIZON} slots, which is as far as learners look ahead, "
+            f"not {self.window}",
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -69,25 +69,20 @@ async def test_chaos_ends_with_a_proof_that_all_promises_were_kept(tmp_path: Pat
     report = await run_chaos(Plan(nodes=3, seconds=3, seed=4), tmp_path, listener)
     assert report.violations == ()
     assert report.ok
-    assert report.operations["ok"] > 50
+    assert report.operations["ok"] >= 2 * Plan().clients
+    assert report.recovered_after is not None
     assert any(name.startswith("cut:") for name in report.faults)
     assert report.slots > report.leaderships > 0
     assert listener.seconds == 3
     assert "checking what the clients saw" in listener.words
-    assert (tmp_path / "history.jsonl").read_text().count("invoke") > 50
+    assert (tmp_path / "history.jsonl").read_text().count("invoke") > report.operations["ok"]
 
 
 class Forgetful(Store):
-    """Forgets every tenth write: a bug that chaos must find."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._writes = 0
+    """Forgets what is written: a bug that chaos must find."""
 
     def apply(self, command: bytes) -> bytes:
-        self._writes += command.startswith(b"w")
-        forgets = command.startswith(b"w") and self._writes % 10 == 0
-        return b"ok" if forgets else super().apply(command)
+        return b"ok" if command.startswith(b"w") else super().apply(command)
 
 
 async def test_chaos_finds_a_machine_that_forgets(tmp_path: Path) -> None:

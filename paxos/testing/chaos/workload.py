@@ -79,10 +79,10 @@ class Workload:
         process = number
         async with self._cluster.client() as client:
             while self._working:
-                if await self._operate(client, process, random) == "unknown":
+                outcome = await self._operate(client, process, random)
+                self.answers[number] += outcome == "ok"
+                if outcome == "unknown":
                     process += self._clients  # a new one, for the old one may still be at work
-                else:
-                    self.answers[number] += 1
                 await trio.sleep(random.uniform(*THINKING))
 
     async def _operate(self, client: paxos.Client, process: int, random: Random) -> str:

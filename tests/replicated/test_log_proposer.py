@@ -1,0 +1,75 @@
+"""What a leader proposes first, and which way a command goes."""
+
+from __future__ import annotations
+
+from paxos.node.cluster import Timing
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.effects import Effects, Send
+from paxos.protocol.messages import Accept, Promise, Vote
+from paxos.protocol.proposer import Proposer
+from paxos.protocol.quorums import Majority
+from paxos.replicated.admission import Admission
+from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.log_proposer import DETOUR_AFTER, LogProposer
+from paxos.replicated.messages import Advanced, Heartbeat, Propose
+from paxos.replicated.reading import Reading
+from paxos.replicated.values import Batch, Command, Leadership, Session
+
+MEMBERS = ("a", "b", "c")
+B1 = Ballot(1, "a")
+COMMAND = Command(Session("b", 1), 0, b"x")
+
+
+def log_proposer(name: str = "a") -> LogProposer:
+    proposer, quorums, timing = Proposer(name, Majority(MEMBERS)), Majority(MEMBERS), Timing()
+    admission = Admission(name, quorums, timing, lambda: (1, 1))
+    admission.admitted = True
+    made = LogProposer(Candidacy(proposer, timing, admission), Reading(proposer, boot=1))
+    made.start()
+    return made
+
+
+def proposed(effects: Effects) -> list[tuple[int, object]]:
+    sent = [effect.message for effect in effects if isinstance(effect, Send)]
+    return [(message.slot, message.value) for message in sent if isinstance(message, Accept)]
+
+
+def leading(*votes: Vote) -> LogProposer:
+    leader = log_proposer()
+    leader.wake(0.0)
+    leader.handle("a", Promise(B1, 0, 0, ()), 0.0)
+    leader.handle("b", Promise(B1, 0, len(votes), votes), 0.0)
+    return leader
+
+
+def test_leadership_is_proposed_first_and_chosen_before_any_command_is_proposed() -> None:
+    leader = leading()
+    leader.handle("b", Propose((COMMAND,), 1), 0.0)
+    opening = Leadership("a", 1)
+    assert proposed(leader.flush(0.0)) == [(0, opening)]
+    assert proposed(leader.flush(0.0)) == []
+    leader.handle("a", Advanced(1, opening, ()), 0.0)
+    assert proposed(leader.flush(0.0)) == [(1, Batch((COMMAND,)))]
+
+
+def test_leadership_waits_until_every_recovered_slot_is_learned_for_it_follows_the_last_epoch() -> (
+    None
+):
+    earlier = Leadership("c", 1)
+    leader = leading(Vote(0, Ballot(0, "c"), earlier))
+    assert proposed(leader.flush(0.0)) == []
+    leader.handle("a", Advanced(1, earlier, ()), 0.0)
+    assert proposed(leader.flush(0.0)) == [(1, Leadership("a", 2))]
+
+
+def test_command_that_was_sent_often_in_vain_goes_through_each_other_member_in_turn() -> None:
+    follower = log_proposer("b")
+    now, sent = 0.0, []
+    follower.adopt(COMMAND, now)
+    for beat in range(1, 400):
+        now += 0.025
+        follower.handle("a", Heartbeat(B1, 0, beat, 500, ()), now)
+        effects = follower.wake(now)
+        sent += [e.targets for e in effects if isinstance(e, Send) and type(e.message) is Propose]
+    assert sent[: DETOUR_AFTER - 1] == [("a",)] * (DETOUR_AFTER - 1)
+    assert {("a",), ("c",)} == set(sent[DETOUR_AFTER:])

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
         CommandFailed,
         CommandTooLarge,
         ConfigError,
+        ElectionRefused,
         ForkedProcess,
+        LeadershipLost,
         LogCompacted,
         NameInUse,
         NoAnswer,
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
     from paxos.journal import JournalCorrupt, JournalError
     from paxos.node.client import Client, open_client
     from paxos.node.cluster import Cluster, Member, Timing
+    from paxos.node.election import Election
     from paxos.node.instrument import Instrument
     from paxos.node.node import Node, open_node
+    from paxos.node.term import Term
     from paxos.replicated.compaction import Compaction
+    from paxos.replicated.election_decrees import ElectionView
+    from paxos.replicated.elections import Candidate
     from paxos.replicated.events import Alarm
     from paxos.replicated.messages import Status
     from paxos.replicated.state import LargeStateMachine, StateMachine
@@ -37,18 +43,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alarm",
+    "Candidate",
     "Client",
     "Cluster",
     "CommandFailed",
     "CommandTooLarge",
     "Compaction",
     "ConfigError",
+    "Election",
+    "ElectionRefused",
+    "ElectionView",
     "ForkedProcess",
     "Instrument",
     "JournalCorrupt",
     "JournalError",
     "LargeStateMachine",
     "Leadership",
+    "LeadershipLost",
     "LogCompacted",
     "Member",
     "NameInUse",
@@ -60,6 +71,7 @@ __all__ = [
     "StateDiverged",
     "StateMachine",
     "Status",
+    "Term",
     "Timing",
     "open_client",
     "open_node",
@@ -70,9 +82,13 @@ _HOMES = (
     "paxos.journal",
     "paxos.node.client",
     "paxos.node.cluster",
+    "paxos.node.election",
     "paxos.node.instrument",
     "paxos.node.node",
+    "paxos.node.term",
     "paxos.replicated.compaction",
+    "paxos.replicated.election_decrees",
+    "paxos.replicated.elections",
     "paxos.replicated.events",
     "paxos.replicated.messages",
     "paxos.replicated.state",

@@ -23,6 +23,19 @@ class CommandTooLarge(PaxosError):  # noqa: N818 - it says what the command is
     """A command is larger than a slot may carry; nothing was proposed."""
 
 
+class ElectionRefused(PaxosError):  # noqa: N818 - it says what became of the wish
+    """What was asked of an election was not done; the text says why."""
+
+
+class LeadershipLost(PaxosError):  # noqa: N818 - it says what happened
+    """A term is over: nothing that needs it may go on. Campaign again, if it is still wanted."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        """``expired``, ``resigned``, ``deposed``, ``disconnected`` or ``stalled``."""
+
+
 class LogCompacted(PaxosError):  # noqa: N818 - it says what became of the slots
     """The slots asked for were let go after a snapshot."""
 

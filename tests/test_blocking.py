@@ -20,7 +20,8 @@ from tests.machines import Adder
 
 LIMIT = 20.0
 
-INTERNAL = {"propose_as", "decree", "status", "readmit", "run", "close"} | set(dir(Watcher))
+INTERNAL = {"propose_as", "decree", "send", "status", "readmit", "run", "farewell", "close"}
+INTERNAL |= set(dir(Watcher)) | {"election"}
 """What a node has for the package itself."""
 
 

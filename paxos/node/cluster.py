@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from paxos.errors import ConfigError
 from paxos.node.config_file import Table, create_file, read_table, toml_string
@@ -24,6 +24,15 @@ from paxos.wire.link import MAX_DATAGRAM, MIN_DATAGRAM
 
 HEARTBEATS_BEFORE_SUSPICION: Final = 4
 """A leader is not suspected for fewer lost heartbeats: every network loses some."""
+
+MIN_LEASE: Final = 0.1
+"""The shortest lease, in seconds."""
+
+SUSPICIONS_IN_A_LEASE: Final = 2
+"""A lease lasts while a leader of the log is lost and another is found."""
+
+MAX_DRIFT: Final = 0.2
+"""A machine whose clock is worse has a fault."""
 
 DEFAULT_BASE_PORT: Final = 7400
 """The UDP port of the first member of a generated cluster."""
@@ -99,6 +108,10 @@ class Timing:
     """A leader gives a sign of life this often."""
     suspicion: float = 0.15
     """The shortest silence after which a leader is suspected; a shaky network earns it more."""
+    lease: float = field(default=Factory(lambda self: max(1.0, 2 * self.suspicion), True))
+    """How long a node leads named elections, at most, without the log's renewed consent."""
+    drift: float = 0.01
+    """By what share, at most, the rate of a member's clock differs from true time."""
 
     def __attrs_post_init__(self) -> None:
         for name, value in (("heartbeat", self.heartbeat), ("suspicion", self.suspicion)):
@@ -114,6 +127,23 @@ class Timing:
             f"{HEARTBEATS_BEFORE_SUSPICION} heartbeats of {self.heartbeat:g} s: raise it to "
             f"{least:g} or lower timing.heartbeat to "
             f"{self.suspicion / HEARTBEATS_BEFORE_SUSPICION:g}",
+        )
+        _require(
+            MIN_LEASE <= self.lease <= 86_400,
+            f"timing.lease must be {MIN_LEASE} to 86400 seconds, not {self.lease!r}",
+        )
+        _require(
+            # or a change of the log's leader would cost every holder its term
+            self.lease >= SUSPICIONS_IN_A_LEASE * self.suspicion * (1 - 1e-6),
+            f"timing.lease ({self.lease:g} s) must be at least {SUSPICIONS_IN_A_LEASE} times "
+            f"timing.suspicion ({self.suspicion:g} s): raise it to "
+            f"{SUSPICIONS_IN_A_LEASE * self.suspicion:g} or lower timing.suspicion to "
+            f"{self.lease / SUSPICIONS_IN_A_LEASE:g}",
+        )
+        _require(
+            0 <= self.drift <= MAX_DRIFT,
+            f"timing.drift must be 0 to {MAX_DRIFT}, not {self.drift!r}: it is a share, 0.01 for "
+            "clocks of which one gains up to a hundredth",
         )
 
 
@@ -269,6 +299,8 @@ def _take_timing(table: Table) -> Timing:
     timing = Timing(
         heartbeat=table.take("heartbeat", float, Timing().heartbeat),
         suspicion=table.take("suspicion", float, Timing().suspicion),
+        drift=table.take("drift", float, Timing().drift),
+        **({"lease": table.take("lease", float)} if "lease" in table else {}),
     )
     table.finish()
     return timing
@@ -288,6 +320,8 @@ def _to_toml(cluster: Cluster) -> str:
         "[timing] # seconds",
         f"heartbeat = {cluster.timing.heartbeat}",
         f"suspicion = {cluster.timing.suspicion}",
+        f"lease = {cluster.timing.lease}",
+        f"drift = {cluster.timing.drift}",
     ]
     for member in cluster.members:
         lines += [

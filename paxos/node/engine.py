@@ -78,7 +78,7 @@ class Engine:
         self._storage = storage
         self._post = post
         self._watcher = watcher
-        self._timers = Timers()
+        self.timers = Timers()
         self.roles = Roles.begin(
             Session(name, journal.boot),
             Majority(cluster.names),
@@ -98,9 +98,9 @@ class Engine:
         """Run the roles until cancelled."""
         async with trio.open_nursery() as nursery:
             for role, inbox in self._post.inboxes.items():
-                self._timers.register(role, partial(inbox.put, "", None))
+                self.timers.register(role, partial(inbox.put, "", None))
                 nursery.start_soon(self._run_role, role, inbox)
-            nursery.start_soon(self._timers.run)
+            nursery.start_soon(self.timers.run)
             nursery.start_soon(self.teacher.run)
             nursery.start_soon(self.keeper.run)
             nursery.start_soon(self._post.send_soon)
@@ -152,7 +152,7 @@ class Engine:
                 case Applied():
                     self._watcher.applied(effect)
                 case Wake(earliest, latest):
-                    self._timers.set(role, earliest, latest)
+                    self.timers.set(role, earliest, latest)
                 case ReadsReady(number):
                     self._watcher.readable(number)
                 case Supply() | SupplyPieces():

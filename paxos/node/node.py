@@ -14,6 +14,8 @@ from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, OutcomeUnkn
 from paxos.journal import Journal, JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.desk import Desk
+from paxos.node.election import Election
+from paxos.node.election_service import ElectionService
 from paxos.node.engine import Engine, Watcher
 from paxos.node.instrument import Instrument
 from paxos.node.key_file import watch_keys
@@ -69,17 +71,19 @@ class Node(Watcher):
         self._post = post
         self._storage = storage
         self._instruments = instruments
-        self._number = 0
         self._waiting: dict[CommandId, trio.lowlevel.Task] = {}
         self._room = trio.lowlevel.ParkingLot()
         self._closed = False
         self._diverged: StateDiverged | None = None
+        self._running = trio.CancelScope(shield=True)
         self._readers: dict[int, trio.lowlevel.Task] = {}
         self._view = View(None)
         self._growth = Growth()
         self._saved = Growth()
         self._saved_position = -1
         self._engine = Engine(cluster, name, machine, journal, storage, post, self, compaction)
+        roles, timers = self._engine.roles, self._engine.timers
+        self._elections = ElectionService(self, roles, timers, cluster.timing)
 
     # For the application.
 
@@ -101,7 +105,7 @@ class Node(Watcher):
             StateDiverged: This node's state is not that of the others; nothing was proposed.
 
         """
-        session, number = self._next()
+        session, number = self._engine.roles.next_id()
         _, result = await self.propose_as(session, number, command)
         if isinstance(result, Failure):
             raise CommandFailed(result.error)
@@ -125,15 +129,10 @@ class Node(Watcher):
 
     async def decree(self, decree: Decree) -> Ruling:
         """Have a decree applied, once; return what became of it. Raises `OutcomeUnknown`."""
-        session, number = self._next()
+        session, number = self._engine.roles.next_id()
         _, ruling = await self._decide(Command(session, number, decree))
         assert isinstance(ruling, Ruling)
         return ruling
-
-    def _next(self) -> CommandId:
-        """Return the name of this node's next command."""
-        number, self._number = self._number, self._number + 1
-        return self._engine.roles.learner.session, number
 
     async def _decide(self, command: Command) -> tuple[int, Result | Ruling]:
         """Have a command applied once; return the slot that decided it, and its result."""
@@ -144,8 +143,7 @@ class Node(Watcher):
         if self._closed:
             raise OutcomeUnknown("the node is closed: the command was not proposed from here")
         self._waiting[command.id] = trio.lowlevel.current_task()
-        self._engine.roles.proposer.adopt(command, trio.current_time())
-        self._post.deliver(self.name, Propose((command,), 1))
+        self.send(command)
 
         def abort(_: object) -> trio.lowlevel.Abort:
             self._waiting.pop(command.id, None)
@@ -303,12 +301,27 @@ class Node(Watcher):
         """Whether this node has stopped taking part."""
         return self._closed
 
-    # For the engine.
+    def election(self, name: str) -> Election:
+        """Return the election of this name, in which any member may stand.
+
+        Raises:
+            ElectionRefused: There can be no such name.
+
+        """
+        return self._elections.election(name)
+
+    # For the engine, and for the services of the node.
+
+    def send(self, command: Command) -> None:
+        """Send a command of this node on its way, again and again until it is applied."""
+        self._engine.roles.proposer.adopt(command, trio.current_time())
+        self._post.deliver(self.name, Propose((command,), 1))
 
     def applied(self, applied: Applied) -> None:
         """Wake the tasks whose commands took effect."""
         for command, slot, result in applied.results:
             self._settle(command, slot, result)
+        self._elections.applied(applied)
         self._growth.tell()
         if isinstance(applied.value, Leadership):
             self.turned()
@@ -331,6 +344,7 @@ class Node(Watcher):
 
     def turned(self) -> None:
         """Note who leads by now."""
+        self._elections.turned()
         leader = self._engine.roles.proposer.live_leader()
         leadership = self._engine.roles.learner.state.leadership
         if leadership is not None and leadership.leader != leader:
@@ -373,15 +387,26 @@ class Node(Watcher):
                 self._room.unpark()
 
     async def run(self, desk: Desk) -> None:
-        """Run until cancelled."""
+        """Run until closed, also when all around is cancelled: there is still to be resigned."""
+        with self._running:
+            await self._run(desk)
+
+    async def _run(self, desk: Desk) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._engine.run)
+            self._elections.start()
             nursery.start_soon(self._post.resolve_regularly)
             nursery.start_soon(desk.run)
+
+    async def farewell(self) -> None:
+        """End this node's terms in an orderly way, as long as that takes but a moment."""
+        await self._elections.farewell()
 
     def close(self) -> None:
         """Resign, and tell every waiting task that its outcome is unknown."""
         self._closed = True
+        self._running.cancel()
+        self._elections.close()
         self._engine.resign()
         for command in list(self._waiting):
             self._settle(command, CLOSED, None)
@@ -460,6 +485,8 @@ async def open_node(
                     try:
                         yield node
                     finally:
+                        with trio.CancelScope(shield=True):
+                            await node.farewell()
                         node.close()
                         nursery.cancel_scope.cancel()
         finally:

@@ -8,7 +8,6 @@ decree                   proposed by                  meaning
 `Resign`                 a candidate or leader        I leave this election
 `Proclaim`               a leader                     this is the value of my term
 `HandOver`               anybody                      let this candidate follow the leader
-`Depart`                 a node that stops            I leave every election
 `Expire`                 the log's leader             that node has not renewed in time
 `Leadership`             the log's leader             the head of the roster leads, in this epoch
 ======================== ============================ ==========================================
@@ -91,11 +90,6 @@ class HandOver(ElectionDecree):
     election: str
     epoch: int
     to: str
-
-
-@frozen
-class Depart(ElectionDecree):
-    """The session of the proposing node ends, and all that rests on it."""
 
 
 @frozen

@@ -11,7 +11,6 @@ from attrs import define, field, frozen
 from paxos.replicated.decrees import Carried, Change, Ruling, Void
 from paxos.replicated.election_decrees import (
     Campaign,
-    Depart,
     ElectionDecree,
     ElectionView,
     Expire,
@@ -165,8 +164,6 @@ class Elections:
                 return self._proclaim(decree, session, changes)
             case HandOver():
                 return self._hand_over(decree, changes)
-            case Depart():
-                self._end(session.node, "resigned", changes)
             case Expire():
                 return self._expire(decree, changes)
         return CARRIED

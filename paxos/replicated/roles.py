@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from paxos.protocol.acceptor import Acceptor
 from paxos.protocol.effects import Effect, Effects, Persist, PersistLater, Send
@@ -20,9 +20,12 @@ from paxos.protocol.records import Record, Snapshotted
 from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.compaction import Compaction
+from paxos.replicated.decrees import Decree
+from paxos.replicated.election_decrees import Renew
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.log_proposer import LogProposer
 from paxos.replicated.messages import Advanced
+from paxos.replicated.office import Office
 from paxos.replicated.plausible import (
     MAX_BALLOT_LEAP,
     MAX_SLOT_LEAP,
@@ -35,7 +38,7 @@ from paxos.replicated.routing import Role
 from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.state import ReplicatedState, StateMachine
 from paxos.replicated.timing import Timing
-from paxos.replicated.values import Session
+from paxos.replicated.values import Command, CommandId, Session
 
 VOTING_HORIZON = 1024
 """How many slots above its frontier an acceptor votes in; behind that it learns first."""
@@ -79,6 +82,15 @@ class Roles:
     """Why this node votes no more: its journal has failed. Empty as long as it can be written."""
     implausible: int = 0
     """How many messages were dropped for what they said."""
+    office: Office = field(init=False)
+    numbers: int = 0
+    """How many commands of its own this life of the node has numbered."""
+    _renewal: CommandId | None = None
+
+    def __attrs_post_init__(self) -> None:
+        learner = self.learner
+        timing = self.proposer.candidacy.timing
+        self.office = Office(learner.session, learner.state, self.proposer, timing)
 
     @classmethod
     def begin(
@@ -193,6 +205,24 @@ class Roles:
         """
         self.failure = self.failure or why
         self.proposer.candidacy.disable(why)
+        self.office.disabled = True
+
+    def next_id(self) -> CommandId:
+        """Return the name of this node's next command."""
+        self.numbers += 1
+        return self.learner.session, self.numbers - 1
+
+    def decree(self, decree: Decree) -> Command:
+        """Return a decree of the office as this node's next command; a renewal replaces the last.
+
+        What was sent of that may still be chosen, but only the newest is sent again.
+        """
+        command = Command(*self.next_id(), decree)
+        if isinstance(decree, Renew):
+            if self._renewal is not None:
+                self.proposer.withdraw(self._renewal)
+            self._renewal = command.id
+        return command
 
     def _accept(self, source: str, message: Message | None) -> Effects:
         if isinstance(message, Advanced):

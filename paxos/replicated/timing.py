@@ -20,6 +20,16 @@ class Timing(Protocol):
         """The least silence after which a leader is suspected."""
         ...
 
+    @property
+    def lease(self) -> float:
+        """How long a node holds its elections after it sent a renewal that is decided."""
+        ...
+
+    @property
+    def drift(self) -> float:
+        """By what share, at most, the rate of a member's clock differs from true time."""
+        ...
+
 
 @define
 class Estimate:

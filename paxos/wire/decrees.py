@@ -65,8 +65,7 @@ LAYOUTS: Final[dict[int, tuple[type[Decree], tuple[Field, ...]]]] = {
     4: (elections.Resign, (NAME,)),
     5: (elections.Proclaim, (NAME, NATURAL, PROCLAIMED)),
     6: (elections.HandOver, (NAME, NATURAL, NAME)),
-    7: (elections.Depart, ()),
-    8: (elections.Expire, (NAME, NATURAL, NATURAL)),
+    7: (elections.Expire, (NAME, NATURAL, NATURAL)),
     16: (effects.Intend, (NAME, KEY, NATURAL, SLOT_OR_NONE, RETENTION)),
     17: (effects.Conclude, (NAME, KEY, EFFECT_OUTCOME, NATURAL)),
 }

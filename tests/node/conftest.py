@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from paxos.testing import Faults, Network
+from tests.node.hall import Hall
 from tests.node.house import House, cluster_of
 
 OpenHouse = Callable[..., House]
@@ -27,3 +28,19 @@ async def open_house(nursery: trio.Nursery, autojump_clock: MockClock) -> AsyncI
     yield make
     for house in houses:
         house.check()
+
+
+OpenHall = Callable[..., Awaitable[Hall]]
+
+
+@pytest.fixture
+def open_hall(open_house: OpenHouse, nursery: trio.Nursery) -> OpenHall:
+    """Makes clusters that have a leader, for nodes to stand in elections."""
+
+    async def make(nodes: int = 3, faults: Faults | None = None, **changes: object) -> Hall:
+        house = open_house(nodes, faults, **changes)
+        await house.start()
+        await house.leader()
+        return Hall(house, nursery)
+
+    return make

@@ -145,6 +145,7 @@ class House:
         """End the node without a word to anybody."""
         life = self.lives[name]
         life.plug.pulled = True
+        life.node.close()
         life.scope.cancel()
         await life.ended.wait()
 

@@ -38,7 +38,7 @@ def refusal(file: Path) -> str:
 def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
     cluster = evolve(
         Cluster.generate(4, host="db.example"),
-        timing=Timing(heartbeat=0.5, suspicion=2),
+        timing=Timing(heartbeat=0.5, suspicion=2, lease=7, drift=0.05),
         max_datagram=9000,
         window=7,
     )
@@ -49,7 +49,13 @@ def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
 def test_defaults_need_not_be_written(tmp_path: Path) -> None:
     cluster = Cluster.load(written(tmp_path))
     assert cluster == Cluster("billing", (Member("node1", "127.0.0.1", 7401),), b"\xab" * 32)
-    assert (cluster.timing, cluster.window) == (Timing(0.025, 0.15), 64)
+    assert (cluster.timing, cluster.window) == (Timing(0.025, 0.15, 1.0, 0.01), 64)
+
+
+def test_lease_is_a_second_or_as_long_as_patience_demands() -> None:
+    assert Timing().lease == 1.0
+    assert Timing(heartbeat=0.5, suspicion=2).lease == 4
+    assert Timing(heartbeat=0.01, suspicion=0.05, lease=0.1).lease == 0.1
 
 
 def test_every_new_cluster_has_a_new_name_and_key() -> None:
@@ -122,6 +128,12 @@ def test_save_overwrites_nothing_and_leaves_nothing_half_done(tmp_path: Path, na
         (GOOD + "[timing]\nheartbeat = '1'", "timing.heartbeat must be a number, not '1'"),
         (GOOD + "[timing]\nheartbeat = nan", "timing.heartbeat must be 0.001 to 3600 seconds"),
         (GOOD + "[timing]\nheartbeat = 0.1", "raise it to 0.4 or lower timing.heartbeat to 0.0375"),
+        (GOOD + "[timing]\nlease = 0.05", "timing.lease must be 0.1 to 86400 seconds, not 0.05"),
+        (GOOD + "[timing]\nlease = inf", "timing.lease must be 0.1 to 86400 seconds, not inf"),
+        (GOOD + "[timing]\nlease = 0.2", "raise it to 0.3 or lower timing.suspicion to 0.1"),
+        (GOOD + "[timing]\nlease = '1'", "timing.lease must be a number, not '1'"),
+        (GOOD + "[timing]\ndrift = 0.5", "timing.drift must be 0 to 0.2, not 0.5"),
+        (GOOD + "[timing]\ndrift = nan", "timing.drift must be 0 to 0.2, not nan"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:

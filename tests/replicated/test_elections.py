@@ -3,7 +3,6 @@ from __future__ import annotations
 from paxos.replicated.decrees import Carried, Change, Decree, Ruling, Void
 from paxos.replicated.election_decrees import (
     Campaign,
-    Depart,
     ElectionView,
     Expire,
     HandOver,
@@ -200,14 +199,6 @@ def test_former_life_of_a_node_is_not_heard_any_more() -> None:
     log.boots["node1"] = 1
     assert isinstance(log.campaign("node1"), Void)
     assert log.roster == []
-
-
-def test_node_that_departs_leaves_every_election() -> None:
-    log = ruled("node1")
-    log.campaign("node1", election="reports")
-    assert log.decide("node1", Depart()) == Carried()
-    assert log.view.reason == "resigned"
-    assert log.elections.candidates("reports") == ()
 
 
 def test_hand_over_asks_the_leader_and_puts_the_heir_first() -> None:

@@ -82,7 +82,6 @@ class Process:
         self._random = simulation.world.random(f"process {name}")
         self._waiting: dict[CommandId, Answer] = {}
         self._readers: dict[int, Callable[[], None]] = {}
-        self._number = 0
         self._snapshots = Snapshots(self, simulation)
 
     def start(self) -> None:
@@ -108,7 +107,6 @@ class Process:
         self._stalled: list[Callable[[], None]] = []
         self._waiting.clear()
         self._readers.clear()
-        self._number = 0
         machine = simulation.new_machine(self.name)
         self._world.note(f"{self.name} starts, life {self.life}")
         simulation.recovered(self, records)
@@ -178,8 +176,7 @@ class Process:
 
     def submit_own(self, data: bytes | Decree, answer: Answer) -> None:
         """Propose a command of an application that embeds this node, or a decree of the node."""
-        number, self._number = self._number, self._number + 1
-        self.submit(Command(self.session, number, data), answer)
+        self.submit(Command(*self.roles.next_id(), data), answer)
 
     def barrier(self, ready: Callable[[], None]) -> None:
         """Call when this node's state may be read, unless it crashes before."""

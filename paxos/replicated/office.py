@@ -1,0 +1,332 @@
+"""What a node does for named elections, beside applying their decrees: without Trio or a clock.
+
+It stands and leads for its own application, and keeps its session alive meanwhile; and while the
+node leads the log, it expires the sessions of others and appoints whom the roster says. Each of its
+decrees in one election is decided before it proposes the next, so they cannot overtake each other.
+
+``now`` is always the node's own clock in seconds, one that does not stand still while the machine
+is suspended.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from enum import Enum
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from paxos.protocol.effects import Effect, Effects, Wake
+from paxos.replicated.decrees import Change, Decree, Ruling, Void
+from paxos.replicated.election_decrees import (
+    Campaign,
+    Expire,
+    HandOverAsked,
+    LeaderChanged,
+    Renew,
+    Renewed,
+    Resign,
+    SessionEnded,
+)
+from paxos.replicated.elections import Elections
+from paxos.replicated.leases import Lease, Vigil
+from paxos.replicated.state import ReplicatedState
+from paxos.replicated.timing import Timing
+from paxos.replicated.values import Leadership, Session
+
+
+class Loss(Enum):
+    """Why a term is over."""
+
+    EXPIRED = "expired"
+    """The lease ended before a renewal was decided, or others have decided that it did."""
+    RESIGNED = "resigned"
+    """The application resigned."""
+    DEPOSED = "deposed"
+    """It is to be handed over to another candidate."""
+    DISCONNECTED = "disconnected"
+    """The lease ended while this node knew no leader of the log, or could not write its journal."""
+    STALLED = "stalled"
+    """This process did not run for too long: paused, suspended, or busy without a checkpoint."""
+
+
+@frozen
+class Decide(Effect):
+    """Have a decree decided, and call `Office.ruled` with what became of it."""
+
+    decree: Decree
+
+
+@frozen
+class Won(Effect):
+    """The node leads an election, in this epoch."""
+
+    election: str
+    epoch: int
+
+
+@frozen
+class Lost(Effect):
+    """The node's term is over; `Office.leave` is to be called when its work has stopped."""
+
+    election: str
+    loss: Loss
+
+
+@frozen
+class Out(Effect):
+    """The node is neither a candidate nor the leader of an election any more."""
+
+    election: str
+    refused: str = ""
+    """Why it could not become a candidate; empty where it left."""
+
+
+@define
+class Standing:
+    """A node's part in one election."""
+
+    priority: int
+    value: bytes
+    wanted: bool = True
+    """False as soon as it is to leave."""
+    undecided: bool = False
+    """Whether a decree of it is under way."""
+    epoch: int | None = None
+    """Of its term, from the moment at which it was won."""
+    lost: bool = False
+    """Whether that term is over."""
+
+    @property
+    def leading(self) -> bool:
+        """Whether this node believes that it leads."""
+        return self.epoch is not None and not self.lost
+
+
+class Log(Protocol):
+    """What an office asks the proposer of its node."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether this node leads the log: it expires and appoints."""
+        ...
+
+    def live_leader(self) -> str | None:
+        """Return who leads the log, as far as this node knows."""
+        ...
+
+
+@define
+class Office:
+    """A node's affairs in named elections.
+
+    Each method returns what is to be done; it ends with a `Wake` where there is anything to wait
+    for, which replaces the one before.
+    """
+
+    session: Session
+    state: ReplicatedState
+    log: Log
+    timing: Timing
+    standings: dict[str, Standing] = field(factory=dict)
+    """By election, where this node takes part, or has not yet left."""
+    disabled: bool = False
+    """Whether it may renew nothing any more, because its journal cannot be relied upon."""
+    tended: float = -math.inf
+    """When this node last looked after its affairs."""
+    lease: Lease = field(init=False)
+    vigil: Vigil = field(init=False)
+    _presiding: bool = False
+    _announced: bool = False
+    _appointing: dict[str, Leadership] = field(factory=dict)
+    _expiring: set[Expire] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self.lease, self.vigil = Lease(self.timing), Vigil(self.timing)
+
+    @property
+    def _elections(self) -> Elections:
+        return self.state.elections
+
+    # For the application.
+
+    def stand(self, name: str, priority: int, value: bytes, now: float) -> Effects:
+        """Become a candidate; the node must have no part in this election."""
+        assert name not in self.standings
+        self.standings[name] = Standing(priority, value)
+        return (*self._enter(name, now), *self.wake(now))
+
+    def leave(self, name: str, now: float) -> Effects:
+        """Leave an election, after everything that its term protects has stopped."""
+        self.standings[name].wanted = False
+        return self._settle(name, now)
+
+    def holds(self, name: str, now: float) -> bool:
+        """Tell whether this node may believe that it leads."""
+        standing = self.standings.get(name)
+        return standing is not None and standing.leading and now < self.lease.until
+
+    # What the log says.
+
+    def applied(
+        self,
+        changes: Iterable[Change],
+        rulings: Iterable[tuple[Decree, Ruling | None]],
+        now: float,
+    ) -> Effects:
+        """Hear what a slot changed, and what became of this node's decrees in it.
+
+        ``now`` was read after the slot was applied. A ruling is None where only the state can tell.
+        """
+        changes = tuple(changes)
+        effects: list[Effect] = [*self._lapse(now)]  # what has once lapsed is not renewed
+        for change in changes:
+            if isinstance(change, Renewed) and (change.node, change.boot) == self.session:
+                self.lease.chosen(change.renewal)
+        for decree, ruling in rulings:
+            effects += self._ruled(decree, ruling, now)
+        for change in changes:
+            match change:
+                case LeaderChanged(election=name):
+                    effects += self._settle(name, now)
+                case HandOverAsked(election=name, epoch=epoch):
+                    if name in self.standings and self.standings[name].epoch == epoch:
+                        effects += self._lose(name, Loss.DEPOSED)
+                case SessionEnded(node=node) if node == self.session.node:
+                    effects += self._settle_all(now)
+        return (*effects, *self.wake(now))
+
+    def refresh(self, now: float) -> Effects:
+        """Compare all affairs with the state of the log, of which nothing may be remembered."""
+        return (*self._settle_all(now), *self.wake(now))
+
+    def turned(self, now: float) -> Effects:
+        """Hear that the log's leader may have changed."""
+        return self.wake(now) if self.log.serving != self._presiding else ()
+
+    def _ruled(self, decree: Decree, ruling: Ruling | None, now: float) -> Effects:
+        match decree:
+            case Leadership(election=name):
+                self._appointing.pop(name, None)
+            case Expire():
+                self._expiring.discard(decree)
+            case Campaign(election=name) if isinstance(ruling, Void):
+                del self.standings[name]
+                return (Out(name, ruling.why),)
+            case Campaign(election=name) | Resign(election=name):
+                self.standings[name].undecided = False
+                return self._settle(name, now)
+        return ()
+
+    # What time says.
+
+    def wake(self, now: float) -> Effects:
+        """Do what is due: renew, or give up what could not be renewed; expire and appoint."""
+        elections = self._elections
+        self.vigil.look(elections.sessions, now)
+        effects = [*self._lapse(now), *self._renew(now)]
+        due = self._due()
+        self._presiding = self.log.serving
+        if self._presiding:
+            effects += self._preside(now)
+            due = min(due, self.vigil.next(elections.sessions, now))
+        self.tended = now
+        if due < math.inf:
+            effects.append(Wake(*(max(due - now, 0.0),) * 2))
+        return tuple(effects)
+
+    def lapse(self, now: float) -> Loss:
+        """Return why the lease has ended, if it ends ``now``."""
+        if now - self.tended > self.timing.lease / 2:
+            return Loss.STALLED
+        unable = self.disabled or self.log.live_leader() is None
+        return Loss.DISCONNECTED if unable else Loss.EXPIRED
+
+    def _lapse(self, now: float) -> Effects:
+        """Give up every term when the lease has ended: others may be appointed any moment."""
+        if now < self.lease.until:
+            return ()
+        loss = self.lapse(now)
+        leading = [name for name, standing in self.standings.items() if standing.leading]
+        return tuple(effect for name in leading for effect in self._lose(name, loss))
+
+    def _renew(self, now: float) -> Effects:
+        """Renew the session while anything rests on it; end the one of a former life."""
+        mine = self._elections.sessions.get(self.session.node)
+        if mine is not None and mine.boot < self.session.boot and mine.held:
+            due, self._announced = not self._announced, True
+        else:
+            due = bool(self.standings) and now >= self.lease.due
+        if not due or self.disabled:
+            return ()
+        return (Decide(Renew(self.lease.send(now), self.lease.microseconds)),)
+
+    def _due(self) -> float:
+        leading = any(standing.leading for standing in self.standings.values())
+        until = self.lease.until if leading else math.inf
+        return min(until, self.lease.due) if self.standings and not self.disabled else until
+
+    def _preside(self, now: float) -> Effects:
+        """As the leader of the log: expire who did not renew, and appoint who is next."""
+        elections, effects = self._elections, list[Effect]()
+        expired = self.vigil.expired(elections.sessions, now)
+        for expire in expired:
+            if expire not in self._expiring:
+                self._expiring.add(expire)
+                effects.append(Decide(expire))
+        gone = {expire.node for expire in expired}
+        for name in elections.vacant:
+            election = elections.by_name[name]
+            head = election.head()
+            assert head is not None, f"{name} is vacant and has no candidate"
+            if head.node not in gone and name not in self._appointing:
+                self._appointing[name] = Leadership(head.node, election.epoch + 1, name)
+                effects.append(Decide(self._appointing[name]))
+        return tuple(effects)
+
+    # One election.
+
+    def _enter(self, name: str, now: float) -> Effects:
+        standing = self.standings[name]
+        standing.undecided = True
+        renewal, lease = self.lease.send(now), self.lease.microseconds
+        return (Decide(Campaign(renewal, lease, name, standing.priority, standing.value)),)
+
+    def _settle_all(self, now: float) -> Effects:
+        return tuple(effect for name in list(self.standings) for effect in self._settle(name, now))
+
+    def _settle(self, name: str, now: float) -> Effects:
+        """Do what follows from what is wanted in an election, and from what the log says of it."""
+        standing = self.standings.get(name)
+        if standing is None or standing.undecided:
+            return ()
+        epoch, waiting = self._place(name)
+        if not standing.wanted:
+            if waiting or epoch is not None:
+                standing.undecided = True
+                return (Decide(Resign(name)),)
+            del self.standings[name]
+            return (Out(name),)
+        if standing.epoch is not None:  # the application has yet to end its work
+            return () if standing.epoch == epoch else self._lose(name, Loss.EXPIRED)
+        if epoch is not None and now < self.lease.until:
+            standing.epoch = epoch
+            return (Won(name, epoch),)
+        return () if waiting or self.disabled else self._enter(name, now)
+
+    def _place(self, name: str) -> tuple[int | None, bool]:
+        """Return what the log says of this node: the epoch in which it leads; whether it waits."""
+        election = self._elections.by_name.get(name)
+        session = self._elections.sessions.get(self.session.node)
+        if election is None or session is None or session.boot != self.session.boot:
+            return None, False
+        epoch = election.epoch if election.leader == self.session.node else None
+        return epoch, self.session.node in election.roster
+
+    def _lose(self, name: str, loss: Loss) -> Effects:
+        standing = self.standings[name]
+        if standing.lost or standing.epoch is None:
+            return ()
+        standing.lost = True
+        return (Lost(name, loss),)

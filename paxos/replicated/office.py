@@ -35,6 +35,9 @@ from paxos.replicated.state import ReplicatedState
 from paxos.replicated.timing import Timing
 from paxos.replicated.values import Leadership, Session
 
+SOON = 0.0002
+"""No alarm is set for less, in seconds: where a clock is coarse, it would ring without end."""
+
 
 class Loss(Enum):
     """Why a term is over."""
@@ -101,7 +104,7 @@ class Standing:
     @property
     def leading(self) -> bool:
         """Whether this node believes that it leads."""
-        return self.epoch is not None and not self.lost
+        return self.epoch is not None and self.wanted and not self.lost
 
 
 class Log(Protocol):
@@ -233,7 +236,7 @@ class Office:
             due = min(due, self.vigil.next(elections.sessions, now))
         self.tended = now
         if due < math.inf:
-            effects.append(Wake(*(max(due - now, 0.0),) * 2))
+            effects.append(Wake(*(max(due - now, SOON),) * 2))
         return tuple(effects)
 
     def lapse(self, now: float) -> Loss:

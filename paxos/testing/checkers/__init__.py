@@ -2,6 +2,7 @@
 
 from paxos.testing.checkers.agreement import Agreement
 from paxos.testing.checkers.base import Checker, Violation
+from paxos.testing.checkers.elections import NamedElections
 from paxos.testing.checkers.freshness import Freshness
 from paxos.testing.checkers.honesty import Honesty
 from paxos.testing.checkers.leadership import OneLeaderPerEpoch
@@ -20,6 +21,7 @@ __all__ = [
     "Honesty",
     "Linearizable",
     "Memory",
+    "NamedElections",
     "OneLeaderPerEpoch",
     "Prefix",
     "Violation",

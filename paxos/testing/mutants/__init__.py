@@ -9,6 +9,7 @@ Each is a function that takes a method's place, with a sentence that says which 
 
 from paxos.testing.mutants import (  # they register theirs
     acceptor,
+    elections,
     learner,
     proposer,
     reads,
@@ -19,4 +20,4 @@ from paxos.testing.mutants.registry import MUTANTS, FoundBy, Mutant, mutated
 
 __all__ = ["MUTANTS", "FoundBy", "Mutant", "mutated"]
 
-del acceptor, learner, proposer, reads, replicated, snapshots
+del acceptor, elections, learner, proposer, reads, replicated, snapshots

@@ -25,6 +25,7 @@ EXPECTED: tuple[str, ...] = (
     "snapshot", "install",
     "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write", "torn_write",
     "flipped_bit", "older_copy", "wiped_disk", "clock", "wall_clock",
+    "wild_clock", "paused_check",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
 

@@ -155,6 +155,13 @@ class Nemesis:
         self._count("clock")
         process = self._simulation.processes[name]
         process.offset, process.rate = offset, rate
+        if abs(rate - 1) > self._simulation.timing.drift:
+            self._count("wild_clock")
+            self._simulation.wild_clocks = True
+
+    def do_pause_checks(self, share: float) -> None:
+        """Stop a node now and then between the check of a term and the act that relies on it."""
+        self._simulation.paused_checks = share
 
     def do_set_time(self, name: str, error: float) -> None:
         """Let a node's time of day jump."""

@@ -121,6 +121,12 @@ def _wall_clocks(random: Random, names: tuple[str, ...], end: float) -> list[Act
     ]
 
 
+def _wild_clock(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    """Draw a clock whose rate is beyond the drift that leases allow for."""
+    rate = random.choice((random.uniform(0.75, 0.9), random.uniform(1.1, 1.3)))
+    return [Action(0.0, "clock", (random.choice(names), round(random.uniform(0, 1e6)), rate))]
+
+
 def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     at, name = random.uniform(0, end), random.choice(names)
     actions = [
@@ -176,6 +182,10 @@ SWARM: Final[dict[str, Draw]] = {
     "wiped_disk": _spoiling("wipe", True, False),
     "clocks": _clocks,
     "wall_clocks": _wall_clocks,
+    "paused_checks": lambda random, names, end: [
+        Action(random.uniform(0, end / 2), "pause_checks", (random.choice((0.01, 0.05)),))
+    ],
+    "wild_clock": _wild_clock,
 }
 """Every family of faults. A run has a random subset of them: what all have at once hides much."""
 
@@ -185,6 +195,7 @@ RARE: Final = {
     "flipped_bit": 0.06,
     "older_copy": 0.04,
     "wiped_disk": 0.04,
+    "wild_clock": 0.1,
 }
 """The chance of a family to be in a run, where it is not one in three."""
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from paxos.errors import LogCompacted
 from paxos.journal import JournalError
-from paxos.protocol.effects import Send, Supply, Wake
+from paxos.protocol.effects import Effects, Send, Supply, Wake
 from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.messages import OwnMessage, Propose
+from paxos.replicated.office import Decide, Lost, Out, Won
 from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import ROUTES, Role
@@ -103,7 +104,8 @@ class Process:
             "learner": deque(),
         }
         self._busy: set[Role] = set()
-        self._alarms: Counter[Role] = Counter()
+        self._alarms: Counter[Role | Literal["office"]] = Counter()
+        self._decrees: dict[CommandId, Decree] = {}
         self._stalled: list[Callable[[], None]] = []
         self._waiting.clear()
         self._readers.clear()
@@ -126,6 +128,8 @@ class Process:
         simulation.restarted(self)
         for role, turn in self.roles.start(self.clock()).items():
             self._carry_out(role, turn)
+        self._attend(self.roles.office.refresh(self.clock()))
+        simulation.campaigners[self.name].start()
 
     def crash(self) -> None:
         """Stop at once; memory is lost, and the disk keeps what it must and perhaps more."""
@@ -185,6 +189,41 @@ class Process:
             self._readers[read.number] = ready
             self._simulation.read_begun(self, read.number)
             self.put("proposer", self.name, read)
+
+    # Elections.
+
+    def stand(self, name: str, priority: int) -> None:
+        """Stand in an election, in which this node has no part."""
+        self._attend(self.roles.office.stand(name, priority, b"", self.clock()))
+
+    def leave(self, name: str) -> None:
+        """Leave it, if this node has any part in it."""
+        if name in self.roles.office.standings:
+            self._attend(self.roles.office.leave(name, self.clock()))
+
+    def later(self, delay: float, step: Callable[..., None], *arguments: object) -> None:
+        """Do a step of the application in this life, or when the node is not paused any more."""
+        self._world.after(delay, self.guarded, self.life, step, *arguments)
+
+    def _attend(self, effects: Effects) -> None:
+        """Do what the office wants."""
+        campaigner = self._simulation.campaigners[self.name]
+        for effect in effects:
+            self._step()
+            match effect:
+                case Decide(decree):
+                    command = self.roles.decree(decree)
+                    self._decrees[command.id] = decree
+                    self.submit(command, lambda slot, result: None)
+                case Wake(earliest, latest):
+                    self._set_alarm("office", earliest, latest)
+                case Won(name, epoch):
+                    campaigner.won(name, epoch)
+                case Lost(name, loss):
+                    campaigner.lost(name, loss)
+                case Out(name):
+                    campaigner.out(name)
+        self._simulation.believed()
 
     def put(self, role: Role, source: str, message: Message | None) -> None:
         """Let a role find a message, or None for its alarm, in its inbox."""
@@ -270,8 +309,11 @@ class Process:
                     self._snapshots.carry_out(effect)
                 case Installed(position):
                     self._simulation.installed(self, position)
+                    self._attend(self.roles.office.turned(self.clock()))
         if turn.later and not self.roles.failure:
             self.disk.persist_later(turn.later)
+        if role == "proposer":
+            self._attend(self.roles.office.turned(self.clock()))
 
     def send(self, target: str, message: Message) -> None:
         """Send a message to a node, or to this node's own roles."""
@@ -281,13 +323,17 @@ class Process:
         else:
             self._simulation.network.send(self.name, target, message)
 
-    def _set_alarm(self, role: Role, earliest: float, latest: float) -> None:
+    def _set_alarm(self, role: Role | Literal["office"], earliest: float, latest: float) -> None:
         self._alarms[role] += 1
         delay = self._random.uniform(earliest, max(earliest, latest)) / self.rate
         self._world.after(delay, self.guarded, self.life, self._ring, role, self._alarms[role])
 
-    def _ring(self, role: Role, alarm: int) -> None:
-        if alarm == self._alarms[role]:
+    def _ring(self, role: Role | Literal["office"], alarm: int) -> None:
+        if alarm != self._alarms[role]:
+            return
+        if role == "office":
+            self._attend(self.roles.office.wake(self.clock()))
+        else:
             self.put(role, "", None)
 
     def _applied(self, applied: Applied) -> None:
@@ -296,6 +342,13 @@ class Process:
             answer = self._waiting.pop(command, None)
             if answer is not None:
                 answer(slot, result)
+        rulings = [
+            (self._decrees.pop(command), result if isinstance(result, Ruling) else None)
+            for command, _, result in applied.results
+            if command in self._decrees
+        ]
+        if applied.changes or rulings:
+            self._attend(self.roles.office.applied(applied.changes, rulings, self.clock()))
 
     def _ready(self, last: int) -> None:
         for number in [number for number in self._readers if number <= last]:

@@ -16,7 +16,7 @@ from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Record
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.state import Applied, StateMachine
-from paxos.replicated.values import CLIENT_PREFIX, Command, Result, Session
+from paxos.replicated.values import CLIENT_PREFIX, Command, Leadership, Result, Session
 from paxos.testing.checkers import (
     Agreement,
     AtMostOnce,
@@ -26,12 +26,14 @@ from paxos.testing.checkers import (
     Honesty,
     Linearizable,
     Memory,
+    NamedElections,
     OneLeaderPerEpoch,
     Prefix,
     Violation,
 )
 from paxos.testing.checkers.base import overriding
 from paxos.testing.linearizability import Handle
+from paxos.testing.simulation.campaigner import ELECTIONS, Campaigner
 from paxos.testing.simulation.clients import KEYS, Client, Operation, end, read
 from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium, memory_disk
 from paxos.testing.simulation.nemesis import Nemesis
@@ -103,15 +105,20 @@ class Simulation:
         self.compaction = self._draw_compaction() if compaction is None else compaction
         self.names = tuple(f"node{number}" for number in range(1, nodes + 1))
         self.quorums = Majority(self.names)
-        self.timing = Timing()
+        self.timing = Timing(lease=0.4, drift=0.06)
         self.window = window
         self.duration = duration
         self.injected: Counter[str] = Counter()
         self.values = 0
         self.clients_work = True
+        self.paused_checks = 0.0
+        """How often a node is paused between the check of a term and the act."""
+        self.wild_clocks = False
+        """Whether a clock's rate is out of bounds, so that two may believe to lead."""
         self.network = Network(self.world, self.names, self._deliver)
         self.memory, self._prefix, self._linearizable = Memory(), Prefix(), Linearizable()
         self._on_files = self.world.random("journals").random() < ON_FILES
+        self.elections = NamedElections()
         self.checkers: tuple[Checker, ...] = (
             Agreement(self.quorums),
             self.memory,
@@ -121,6 +128,7 @@ class Simulation:
             OneLeaderPerEpoch(),
             AtMostOnce(),
             Freshness(),
+            self.elections,
             self._linearizable,
         )
         self._hear_sent = [checker.sent for checker in overriding(self.checkers, "sent")]
@@ -128,6 +136,9 @@ class Simulation:
         self.commands = commands
         self._machines: dict[str, Watched] = {}
         self.processes = {name: Process(self, name) for name in self.names}
+        self.campaigners = {
+            name: Campaigner(self, process) for name, process in self.processes.items()
+        }
         self.nemesis = Nemesis(self)
         self.plan = (
             draw_plan(self.world.random("plan"), self.names, duration) if plan is None else plan
@@ -255,6 +266,27 @@ class Simulation:
         assert isinstance(machine, Store)
         return machine.get(key)
 
+    def _check_elections(self, core: set[str]) -> None:
+        """Demand that the core leads in each election, whoever led before."""
+        timeout = 4 * self.timing.suspicion
+        leases = 2 * self.timing.lease * (1 + self.timing.drift)
+        limit = self.world.now + leases + ELECTION_TIMEOUTS * timeout
+        missing = set(ELECTIONS)
+        while self.world.now < limit and missing:
+            self.world.run_until(self.world.now + 0.01)
+            missing -= {election for election in missing if self._believers(election) & core}
+        if missing:
+            raise Violation(
+                f"nobody leads {', '.join(sorted(missing))} in the core that was healed"
+            )
+
+    def _believers(self, election: str) -> set[str]:
+        return {
+            name
+            for name, process in self.processes.items()
+            if process.up and process.roles.office.holds(election, process.clock())
+        }
+
     # What the parts report.
 
     def answered(self) -> None:
@@ -267,6 +299,26 @@ class Simulation:
             return None
         recorder = self._linearizable.recorder
         return recorder.invoke(client, operation.f, operation.key, operation.value)
+
+    def believed(self) -> None:
+        """Tell the checker who believes to lead."""
+        if self.wild_clocks:
+            return
+        for election in ELECTIONS:
+            believers = []
+            for name in self._believers(election):
+                epoch = self.processes[name].roles.office.standings[election].epoch
+                assert epoch is not None
+                believers.append(Leadership(name, epoch, election))
+            self.elections.believed(election, believers)
+
+    def acted(self, leadership: Leadership) -> None:
+        """Tell the checker that a leader uses the guarded resource."""
+        self.elections.acted(leadership)
+
+    def counted(self, what: str) -> None:
+        """Count something that should happen now and then."""
+        self.elections.counts[what] += 1
 
     def persisted(self, process: Process, records: Sequence[Record]) -> None:
         """Tell the checkers what is durable."""

@@ -1,0 +1,276 @@
+"""Offices of several nodes on a log that is simply there, on virtual time.
+
+Paxos is left out: a decree is chosen after a while, and every node applies the log at its own pace.
+That makes room for what leases fear: clocks at both ends of the allowed drift, decrees that are
+chosen late and out of order, nodes that lag, several that believe to lead the log, nodes that are
+paused between any two steps, and restarts. What happens depends on the seed alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import heappop, heappush
+from random import Random
+
+from attrs import Factory, define, field, frozen
+
+from paxos.protocol.effects import Effects, Wake
+from paxos.replicated.decrees import Decree, Ruling
+from paxos.replicated.election_decrees import HandOver, LeaderChanged, Renew
+from paxos.replicated.office import Decide, Lost, Office, Out, Won
+from paxos.replicated.state import Applied, ReplicatedState
+from paxos.replicated.values import Batch, Command, CommandId, Leadership, Session
+
+ELECTIONS = ("blue", "red")
+
+
+@frozen
+class Patience:
+    """The timing of every node."""
+
+    heartbeat: float = 0.02
+    suspicion: float = 0.1
+    lease: float = 1.0
+    drift: float = 0.05
+
+
+class NoMachine:
+    """An application without commands."""
+
+    def apply(self, command: bytes) -> bytes:
+        """Refuse."""
+        raise NotImplementedError
+
+    def snapshot(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take nothing."""
+
+
+@define
+class Presidency:
+    """What a node believes of the log's leader."""
+
+    serving: bool = False
+
+    def live_leader(self) -> str | None:
+        """Return somebody."""
+        return "somebody"
+
+
+@define
+class Seat:
+    """One life of one node."""
+
+    name: str
+    boot: int
+    rate: float
+    presidency: Presidency
+    state: ReplicatedState
+    office: Office
+    lag: float
+    """How long it takes, typically, before it applies what is chosen."""
+    applied: int = 0
+    numbers: int = 0
+    alarm: float | None = None
+    """By its own clock."""
+    paused: float = 0.0
+    """Until when, in true time."""
+    decrees: dict[CommandId, Decree] = Factory(dict)
+    checked: dict[str, int] = Factory(dict)
+    """By election, the epoch whose term was checked, to be acted on next."""
+    leaving: dict[str, float] = Factory(dict)
+    """By election, when the application will have stopped, in true time."""
+
+    @property
+    def session(self) -> Session:
+        """Its name and boot."""
+        return Session(self.name, self.boot)
+
+
+@define
+class LeaseCluster:
+    """Some nodes that stand in some elections.
+
+    Raises:
+        AssertionError: From `step`, if two believe to lead or an epoch is not new.
+
+    """
+
+    seed: int
+    nodes: int = 3
+    drift: float | None = None
+    """By how much rates really differ from true time; within the bound if it is not given."""
+    counts: Counter[str] = Factory(Counter)
+    now: float = 0.0
+    """True time."""
+    random: Random = field(init=False)
+    timing: Patience = Patience()
+    log: list[Command] = Factory(list)
+    epochs: dict[str, Leadership] = Factory(dict)
+    newest: dict[str, int] = Factory(dict)
+    """By election, the newest epoch that the guarded resource has served."""
+    seats: dict[str, Seat] = Factory(dict)
+    _coming: list[tuple[float, int, Command]] = Factory(list)
+    _sent: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        """Start every node."""
+        self.random = Random(self.seed)  # noqa: S311 - reproducible on purpose
+        for name in "abcde"[: self.nodes]:
+            self._start(name, 1)
+
+    def step(self) -> None:
+        """Let a little time pass, and one node do something."""
+        self.now += self.random.expovariate(200 / self.timing.lease)
+        while self._coming and self._coming[0][0] <= self.now:
+            self._choose(heappop(self._coming)[2])
+        seat = self.random.choice(list(self.seats.values()))
+        if seat.paused <= self.now:
+            self._act(seat)
+        self._check()
+
+    def _act(self, seat: Seat) -> None:
+        dice, lease = self.random.random(), self.timing.lease
+        if seat.alarm is not None and seat.alarm <= self.clock(seat):
+            seat.alarm = None
+            self._carry_out(seat, seat.office.wake(self.clock(seat)))
+        elif dice < 0.5:
+            if self.random.random() * seat.lag < 0.01:
+                self._apply(seat, self.random.choice((1, 1, 3, 100)))
+        elif dice < 0.8:
+            self._campaign(seat, self.random.choice(ELECTIONS))
+        elif dice < 0.85:
+            seat.presidency.serving = not seat.presidency.serving
+            self._carry_out(seat, seat.office.turned(self.clock(seat)))
+        elif dice < 0.88:
+            self.counts["pauses"] += 1
+            seat.paused = self.now + self.random.choice((0.1, 1.0, 3.0)) * lease
+        elif dice < 0.9:
+            seat.lag = self.random.choice((0.0, 0.0, 0.1, 1.0))
+        elif dice < 0.905:
+            self.counts["restarts"] += 1
+            self._start(seat.name, seat.boot + 1)
+
+    def believers(self, name: str) -> list[str]:
+        """Return who believes to lead an election at this moment."""
+        seats = self.seats.values()
+        return [seat.name for seat in seats if seat.office.holds(name, self.clock(seat))]
+
+    def clock(self, seat: Seat) -> float:
+        """Return what the node's own clock shows."""
+        return seat.rate * self.now
+
+    def _start(self, name: str, boot: int) -> None:
+        """Begin a life with what is chosen by now; the node lags behind that at first."""
+        drift = self.timing.drift if self.drift is None else self.drift
+        rate = 1 + drift * self.random.choice((-0.99, 0.99, self.random.uniform(-0.99, 0.99)))
+        if name in self.seats:
+            rate = self.seats[name].rate
+        state, presidency = ReplicatedState(NoMachine()), Presidency(self.random.random() < 0.4)
+        office = Office(Session(name, boot), state, presidency, self.timing)
+        seat = Seat(name, boot, rate, presidency, state, office, 0.0)
+        self.seats[name] = seat
+        for command in self.log[: self.random.choice((len(self.log), len(self.log) // 2))]:
+            self._apply_one(seat, command)
+        self._carry_out(seat, office.refresh(self.clock(seat)))
+
+    def _campaign(self, seat: Seat, name: str) -> None:
+        """Do what an application may want next."""
+        office, now = seat.office, self.clock(seat)
+        standing = office.standings.get(name)
+        if standing is None:
+            self._carry_out(seat, office.stand(name, self.random.choice((0, 0, 1)), b"", now))
+        elif standing.wanted and seat.leaving.get(name, self.now + 1) <= self.now:
+            del seat.leaving[name]
+            self._carry_out(seat, office.leave(name, now))
+        elif name in seat.checked:
+            self._use(name, seat.checked.pop(name))
+        elif office.holds(name, now):
+            seat.checked[name] = standing.epoch or 0
+            if self.random.random() < 0.03:
+                epoch = standing.epoch or 0
+                self._send(seat, HandOver(name, epoch, self.random.choice(list(self.seats))))
+            elif self.random.random() < 0.05:
+                seat.leaving[name] = self.now
+        elif standing.epoch is None and self.random.random() < 0.02:
+            self._carry_out(seat, office.leave(name, now))
+
+    def _use(self, name: str, epoch: int) -> None:
+        """Use the guarded resource with this token, soon after the check, or long after it."""
+        if epoch < self.newest.get(name, 0):
+            self.counts["refused"] += 1
+        else:
+            self.newest[name] = epoch
+            self.counts["served"] += 1
+
+    def _carry_out(self, seat: Seat, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case Decide(decree):
+                    self._send(seat, decree)
+                case Wake(earliest, _):
+                    seat.alarm = self.clock(seat) + earliest
+                case Won(_):
+                    self.counts["won"] += 1
+                case Lost(name, loss):
+                    self.counts[loss.value] += 1
+                    seat.leaving[name] = self.now + self.random.uniform(0, 0.05)
+                case Out(name):
+                    seat.leaving.pop(name, None)
+
+    def _send(self, seat: Seat, decree: Decree) -> None:
+        """Let a decree be chosen at some time, in any order; a renewal perhaps never."""
+        command = Command(seat.session, seat.numbers, decree)
+        seat.numbers += 1
+        seat.decrees[command.id] = decree
+        if isinstance(decree, Renew) and self.random.random() < 0.2:
+            return
+        lease = self.timing.lease
+        delay = self.random.choice((0.001, 0.001, 0.001, 0.01, 0.1, 0.9)) * lease
+        self._sent += 1
+        heappush(self._coming, (self.now + delay * self.random.random(), self._sent, command))
+
+    def _choose(self, command: Command) -> None:
+        """Add a command to the log; see at once what it means."""
+        self.log.append(command)
+
+    def _apply(self, seat: Seat, most: int) -> None:
+        for command in self.log[seat.applied : seat.applied + most]:
+            applied = self._apply_one(seat, command)
+            rulings = [
+                (seat.decrees.pop(key), result)
+                for key, _, result in applied.results
+                if key in seat.decrees and (result is None or isinstance(result, Ruling))
+            ]
+            if applied.changes or rulings:
+                now = self.clock(seat)
+                self._carry_out(seat, seat.office.applied(applied.changes, rulings, now))
+
+    def _apply_one(self, seat: Seat, command: Command) -> Applied:
+        applied = seat.state.apply(seat.applied, Batch((command,)), seat.session)
+        seat.applied += 1
+        for change in applied.changes:
+            if isinstance(change, LeaderChanged) and change.view.leadership is not None:
+                self._see(change.view.leadership)
+        return applied
+
+    def _see(self, leadership: Leadership) -> None:
+        """See that an epoch has one leader, and follows the one before."""
+        last = self.epochs.get(leadership.election)
+        epoch = 0 if last is None else last.epoch
+        if leadership.epoch == epoch + 1:
+            self.epochs[leadership.election] = leadership
+        else:
+            assert leadership.epoch <= epoch, f"{leadership} follows {last}"
+            assert leadership.epoch < epoch or leadership == last, f"{leadership}, but {last}"
+
+    def _check(self) -> None:
+        """See that no two believe to lead, whether they run at the moment or not."""
+        if self.drift is not None:
+            return
+        for name in ELECTIONS:
+            believers = self.believers(name)
+            assert len(believers) <= 1, f"{', '.join(believers)} believe to lead {name}"

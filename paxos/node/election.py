@@ -64,9 +64,11 @@ class Election:
             if term.loss not in (None, Loss.RESIGNED):
                 raise term.error()
         finally:
+            orderly = part.term is not None and part.term.loss in (None, Loss.RESIGNED)
             self._service.leave(part)  # the body has stopped; the term must not end before
-            with trio.move_on_after(self._service.timing.lease):
-                await part.out.wait()
+            if orderly:
+                with trio.move_on_after(self._service.timing.lease):
+                    await part.out.wait()
 
     async def leader(self) -> Leadership | None:
         """Return who leads now, or None: no older answer than one that anybody got before.

@@ -45,6 +45,8 @@ class Hall:
                     self.stopped[epoch] = trio.current_time()
         except paxos.LeadershipLost as error:
             self.lost[epoch] = error.reason
+        except paxos.NodeClosed:
+            assert epoch == 0
 
     def election(self, name: str) -> paxos.Election:
         return self.house.node(name).election("billing")

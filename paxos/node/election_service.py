@@ -67,6 +67,7 @@ class ElectionService:
         self._office = roles.office
         self._timers = timers
         timers.register(ALARM, self._ring)
+        self._seen = self.elections
         self._parts: dict[str, Part] = {}
         self._boards: dict[str, Board] = {}
         self._decrees: dict[CommandId, Decree] = {}
@@ -140,7 +141,7 @@ class ElectionService:
 
     def start(self) -> None:
         """Begin: the log may know of an earlier life of this node."""
-        self._carry_out(self._office.refresh(self.clock.now()))
+        self._carry_out(self._office.wake(self.clock.now()))
 
     def applied(self, applied: Applied) -> None:
         """Hear that a slot took effect."""
@@ -157,7 +158,11 @@ class ElectionService:
         self._carry_out(self._office.applied(applied.changes, rulings, self.clock.now()))
 
     def turned(self) -> None:
-        """Hear that the log's leader may have changed."""
+        """Hear that the log's leader may have changed, or that the state has jumped."""
+        if self._seen is not self.elections:
+            self._seen = self.elections
+            for name, board in self._boards.items():
+                board.add(self.elections.view(name))
         self._carry_out(self._office.turned(self.clock.now()))
 
     async def farewell(self) -> None:

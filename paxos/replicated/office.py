@@ -140,6 +140,8 @@ class Office:
     """When this node last looked after its affairs."""
     lease: Lease = field(init=False)
     vigil: Vigil = field(init=False)
+    _seen: Elections | None = None
+    """The state's elections at the last look; a snapshot puts others in their place."""
     _presiding: bool = False
     _announced: bool = False
     _appointing: dict[str, Leadership] = field(factory=dict)
@@ -183,7 +185,8 @@ class Office:
         ``now`` was read after the slot was applied. A ruling is None where only the state can tell.
         """
         changes = tuple(changes)
-        effects: list[Effect] = [*self._lapse(now)]  # what has once lapsed is not renewed
+        # What has once lapsed is not renewed.
+        effects: list[Effect] = [*self._lapse(now), *self._jump(now)]
         for change in changes:
             if isinstance(change, Renewed) and (change.node, change.boot) == self.session:
                 self.lease.chosen(change.renewal)
@@ -200,13 +203,20 @@ class Office:
                     effects += self._settle_all(now)
         return (*effects, *self.wake(now))
 
-    def refresh(self, now: float) -> Effects:
-        """Compare all affairs with the state of the log, of which nothing may be remembered."""
-        return (*self._settle_all(now), *self.wake(now))
-
     def turned(self, now: float) -> Effects:
-        """Hear that the log's leader may have changed."""
-        return self.wake(now) if self.log.serving != self._presiding else ()
+        """Hear that the log's leader may have changed, or that the state has jumped."""
+        jumped = self._seen is not self._elections
+        return self.wake(now) if jumped or self.log.serving != self._presiding else ()
+
+    def _jump(self, now: float) -> Effects:
+        """Compare all affairs with a state that did not come of the slots that were heard of."""
+        if self._seen is self._elections:
+            return ()
+        self._seen = self._elections
+        mine = self._elections.sessions.get(self.session.node)
+        if mine is not None and mine.boot == self.session.boot:
+            self.lease.chosen(mine.renewal)
+        return self._settle_all(now)
 
     def _ruled(self, decree: Decree, ruling: Ruling | None, now: float) -> Effects:
         match decree:
@@ -228,7 +238,7 @@ class Office:
         """Do what is due: renew, or give up what could not be renewed; expire and appoint."""
         elections = self._elections
         self.vigil.look(elections.sessions, now)
-        effects = [*self._lapse(now), *self._renew(now)]
+        effects = [*self._lapse(now), *self._jump(now), *self._renew(now)]
         due = self._due()
         self._presiding = self.log.serving
         if self._presiding:

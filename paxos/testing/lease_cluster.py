@@ -153,6 +153,8 @@ class LeaseCluster:
         elif dice < 0.905:
             self.counts["restarts"] += 1
             self._start(seat.name, seat.boot + 1)
+        elif dice < 0.91:
+            self._jump(seat, self.random.choice(list(self.seats.values())))
 
     def believers(self, name: str) -> list[str]:
         """Return who believes to lead an election at this moment."""
@@ -175,7 +177,21 @@ class LeaseCluster:
         self.seats[name] = seat
         for command in self.log[: self.random.choice((len(self.log), len(self.log) // 2))]:
             self._apply_one(seat, command)
-        self._carry_out(seat, office.refresh(self.clock(seat)))
+        self._carry_out(seat, office.wake(self.clock(seat)))
+
+    def _jump(self, seat: Seat, ahead: Seat) -> None:
+        """Let a node that lags take over the state of another, and hear of its decrees later."""
+        if ahead.applied <= seat.applied:
+            return
+        self.counts["jumps"] += 1
+        seat.state.restore(ahead.state.snapshot())
+        seat.applied = ahead.applied
+        self._carry_out(seat, seat.office.turned(self.clock(seat)))
+        for command in self.log[: seat.applied]:
+            decree = seat.decrees.pop(command.id, None)
+            if decree is not None:
+                now = self.clock(seat)
+                self._carry_out(seat, seat.office.applied((), [(decree, None)], now))
 
     def _campaign(self, seat: Seat, name: str) -> None:
         """Do what an application may want next."""

@@ -3,7 +3,9 @@ from __future__ import annotations
 from paxos.replicated.decrees import Void
 from paxos.replicated.election_decrees import Campaign, Expire, HandOver, Renew, Resign
 from paxos.replicated.office import Loss, Lost, Out, Won
+from paxos.replicated.state import ReplicatedState
 from paxos.replicated.values import Leadership
+from paxos.testing.lease_cluster import NoMachine
 from tests.replicated.desk import BILLING, MICROSECONDS, Desk
 
 
@@ -173,7 +175,7 @@ def test_restarted_node_honours_what_was_granted_before() -> None:
     before.decide(Campaign(1, MICROSECONDS, "billing", 0, b""), 0.0, by="node2")
     desk = Desk(boot=2, state=before.state)
     desk.log.serving = True
-    assert desk.take(desk.office.refresh(0.9)) == [Leadership("node2", 1, "billing")]
+    assert desk.take(desk.office.wake(0.9)) == [Leadership("node2", 1, "billing")]
     assert desk.take(desk.office.wake(1.9)) == []
     assert desk.take(desk.office.wake(1.96)) == [Expire("node2", 1, 1)]
 
@@ -182,7 +184,7 @@ def test_new_life_ends_the_session_of_the_former_one_at_once_and_once() -> None:
     before = Desk()
     before.lead()
     desk = Desk(boot=2, state=before.state)
-    (renew,) = desk.take(desk.office.refresh(0.2))
+    (renew,) = desk.take(desk.office.wake(0.2))
     assert renew == Renew(1, MICROSECONDS)
     assert desk.take(desk.office.wake(0.3)) == []
     desk.decide(renew, 0.4)
@@ -197,3 +199,21 @@ def test_node_whose_journal_failed_renews_nothing_and_its_term_ends() -> None:
     assert desk.take(desk.office.wake(0.7)) == []
     assert desk.take(desk.office.wake(0.96)) == []
     assert desk.done == [Lost("billing", Loss.DISCONNECTED)]
+
+
+def test_state_that_jumps_tells_of_terms_and_renewals_as_the_log_would_have() -> None:
+    desk = Desk()
+    desk.lead()
+    (renew,) = desk.take(desk.office.wake(0.3))
+    other = Desk(state=ReplicatedState(NoMachine()))
+    other.state.restore(desk.state.snapshot())
+    other.numbers = desk.numbers
+    other.decide(renew, 0.4)
+    desk.state.restore(other.state.snapshot())
+    assert desk.take(desk.office.turned(0.5)) == []
+    assert desk.done == []
+    assert desk.office.holds("billing", 1.2)
+    other.decide(Expire("node1", 1, 2), 0.6, by="node2")
+    desk.state.restore(other.state.snapshot())
+    desk.take(desk.office.turned(0.7))
+    assert desk.done == [Lost("billing", Loss.EXPIRED)]

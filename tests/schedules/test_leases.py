@@ -42,7 +42,7 @@ def test_what_was_granted_before_a_restart_is_honoured_after_it() -> None:
     after = Desk(boot=2, state=before.state)
     after.numbers = before.numbers
     after.log.serving = True
-    assert after.take(after.office.refresh(0.9)) == []
+    assert after.take(after.office.wake(0.9)) == []
     after.decide(Renew(2, MICROSECONDS), 1.8, by="node2")
     assert Expire("node2", 1, 1) not in after.take(after.office.wake(2.8))
     assert after.state.elections.view("billing").leadership == Leadership("node2", 1, "billing")

@@ -22,21 +22,32 @@ def run(seed: int, drift: float | None = None) -> LeaseCluster:
 
 def test_no_two_believe_to_lead_while_clocks_are_within_the_bound() -> None:
     counts = sum((run(seed).counts for seed in range(SEEDS)), Counter[str]())
-    for what in ("won", "served", "refused", "restarts", "pauses", "stalled", "expired", "deposed"):
+    for what in (
+        "won",
+        "served",
+        "refused",
+        "restarts",
+        "pauses",
+        "stalled",
+        "expired",
+        "deposed",
+        "jumps",
+    ):
         assert counts[what] > 0, f"no seed has {what}, so this proves little"
 
 
 def test_beyond_the_bound_two_may_believe_but_the_older_epoch_is_refused() -> None:
-    both = 0
-    for seed in range(10):
-        cluster = LeaseCluster(seed, drift=0.6)
+    """That what is served never goes back is how the resource is made; epochs have one leader."""
+    for seed in range(SEEDS):
+        cluster, both = LeaseCluster(seed, drift=0.7), 0
         for _ in range(STEPS):
             cluster.step()
             both += any(len(cluster.believers(name)) > 1 for name in ("blue", "red"))
-        assert cluster.counts["served"] > 0
-        # that what is served never goes back is how the resource is made; each epoch has one leader
-        assert all(cluster.newest[name] <= cluster.epochs[name].epoch for name in cluster.newest)
-    assert both > 0, "clocks that bad never let two believe, so this proves little"
+        newest = cluster.newest
+        assert all(newest[name] <= cluster.epochs[name].epoch for name in newest)
+        if both and cluster.counts["refused"]:
+            return
+    pytest.fail("clocks that bad never let two believe, so this proves little")
 
 
 @pytest.mark.parametrize("name", [n for n, bug in MUTANTS.items() if bug.found_by == "leases"])

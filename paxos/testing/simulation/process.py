@@ -128,7 +128,7 @@ class Process:
         simulation.restarted(self)
         for role, turn in self.roles.start(self.clock()).items():
             self._carry_out(role, turn)
-        self._attend(self.roles.office.refresh(self.clock()))
+        self._attend(self.roles.office.wake(self.clock()))
         simulation.campaigners[self.name].start()
 
     def crash(self) -> None:

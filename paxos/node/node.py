@@ -259,6 +259,7 @@ class Node(Watcher):
             "proposals_dropped": self._engine.roles.proposer.dropped,
             "implausible": self._engine.roles.implausible,
             "supplies_dropped": self._engine.teacher.dropped,
+            "supplies_refused": self._engine.teacher.refused,
             "first": self._journal.first,
             **self._engine.snapshot_statistics(),
             "transactions": self._storage.statistics().transactions,

@@ -7,6 +7,7 @@ import trio
 from paxos.errors import LogCompacted
 from paxos.journal import Journal, JournalError
 from paxos.node.post import Post
+from paxos.node.rations import Rations
 from paxos.node.storage import Storage
 from paxos.protocol.effects import Supply
 from paxos.protocol.learner import Learner
@@ -40,21 +41,29 @@ class Teacher:
         self._storage = storage
         self._post = post
         self._learner = learner
+        self._rations = Rations()
         self._ask, self._asked = trio.open_memory_channel[Supply | SupplyPieces](SUPPLY_BOUND)
         self.dropped = 0
         """Requests for which there was no room."""
+        self.refused = 0
+        """Requests that no honest laggard makes so soon, or so many of."""
         self.pieces_sent = 0
 
     def ask(self, request: Supply | SupplyPieces) -> None:
         """Let a laggard be served, as soon as it is its turn."""
+        if not self._rations.grant(request, trio.current_time()):
+            self.refused += 1
+            return
         try:
             self._ask.send_nowait(request)
         except trio.WouldBlock:
+            self._rations.begin(request)
             self.dropped += 1
 
     async def run(self) -> None:
         """Serve until cancelled."""
         async for request in self._asked:
+            self._rations.begin(request)
             try:
                 if isinstance(request, Supply):
                     await self._teach(request)

@@ -108,6 +108,9 @@ def _describe_member(name: str, status: Status | None) -> dict[str, object]:
         **_describe_leadership(status.leadership),
         "chosen": status.frontier - 1,  # -1 before the first
         "lag": _lag(status),
+        "first": status.first,
+        "fetched_bytes": status.fetched,
+        "fetching_bytes": status.fetching,
         "voting": status.voting,
         "why": status.why,
     }
@@ -156,4 +159,9 @@ def _remarks(statuses: Statuses) -> list[str]:
         if status is not None and (status.why or not status.voting):
             voting = "" if status.voting else "does not vote: "
             remarks.append(f"{name}: {voting}{status.why}")
+        if status is not None and status.fetching:
+            share = 100 * status.fetched // status.fetching
+            remarks.append(
+                f"{name}: fetches a snapshot: {share} % of {status.fetching / (1 << 20):,.1f} MiB"
+            )
     return remarks

@@ -287,6 +287,9 @@ class Node(Watcher):
             target=learner.learner.target,
             voting=not silenced,
             why=why[:1000],
+            first=self._journal.first,
+            fetched=0 if learner.fetching is None else learner.fetching.arrived_bytes,
+            fetching=0 if learner.fetching is None else learner.fetching.snapshot.length,
         )
 
     def readmit(self, without: Iterable[str]) -> None:

@@ -213,3 +213,9 @@ class Status(Message):
     """False when its journal has failed."""
     why: str
     """Why there is no leader, or why it does not vote; empty when all is well."""
+    first: int = 0
+    """The first slot whose value this node still has; a snapshot tells what came before."""
+    fetched: int = 0
+    """How many bytes have arrived of a snapshot that it fetches."""
+    fetching: int = 0
+    """How many bytes that has; 0 when it fetches none."""

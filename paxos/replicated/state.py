@@ -113,7 +113,7 @@ class ReplicatedState:
         results: list[tuple[CommandId, int, Result | Ruling | None]] = []
         changes: list[Change] = []
         said: list[bytes] = []
-        log_bytes = 0
+        asked = b""
         match value:
             case Batch(commands=commands):
                 for command in commands:
@@ -126,13 +126,15 @@ class ReplicatedState:
                         results.append((command.id, slot, None))
                     if command.session.node.startswith(CLIENT_PREFIX):
                         results.append(self._client_result(command))
-                log_bytes = sum([len(d) for _, _, d in fresh if type(d) is bytes])
+                asked = b"".join(
+                    [d if isinstance(d, bytes) else str(d).encode() for _, _, d in fresh]
+                )
             case Leadership():
                 self._lead(value)
-                said.append(str(value).encode())
-        self.checksum = zlib.crc32(b"".join(said), self.checksum)
+                asked = str(value).encode()
+        self.checksum = zlib.crc32(b"".join(said), zlib.crc32(asked, self.checksum))
         self.position = slot + 1
-        return Applied(slot, value, tuple(fresh), tuple(results), tuple(changes), log_bytes)
+        return Applied(slot, value, tuple(fresh), tuple(results), tuple(changes), len(asked))
 
     def _take(
         self, command: Command, slot: int, changes: list[Change], said: list[bytes]
@@ -141,10 +143,10 @@ class ReplicatedState:
         data = command.data
         if isinstance(data, Decree):
             ruling = self._decree(data, slot, command.session, changes)
-            said.append(f"{data} {ruling}".encode())
+            said.append(str(ruling).encode())
             return ruling
         result = self._apply(data)
-        said += (data, _bytes_of(result))
+        said.append(result if isinstance(result, bytes) else result.error.encode())
         self.sessions.keep(command, slot, result)
         return result
 
@@ -207,7 +209,3 @@ class ReplicatedState:
         if isinstance(answer, bytes):
             return answer
         return Failure(f"TypeError: apply() returned {type(answer).__name__}, not bytes")
-
-
-def _bytes_of(result: Result) -> bytes:
-    return result if isinstance(result, bytes) else result.error.encode()

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from paxos.cli import app
 from paxos.cli import status as status_command
-from paxos.cli.status import Statuses, Verdict, describe, judge
+from paxos.cli.status import Statuses, Verdict, _remarks, describe, judge
 from paxos.node.cluster import Cluster
 from paxos.protocol.ballot import Ballot
 from paxos.replicated.messages import Status
@@ -93,3 +93,13 @@ def test_people_see_every_member_whole_within_80_columns(
     assert "node3: does not vote: its journal failed" in result.stdout
     assert result.stdout.endswith("leader=node2, epoch=7\n")
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_progress_of_a_snapshot_is_told() -> None:
+    fetching = evolve(says(SEVEN), first=12, fetched=30 << 20, fetching=100 << 20)
+    statuses = dict(zip(FOUR.names, (fetching, says(SEVEN), None, None), strict=True))
+    assert _remarks(statuses) == ["node1: fetches a snapshot: 30 % of 100.0 MiB"]
+    members = describe(FOUR, statuses, Verdict(None, "x"))["members"]
+    assert isinstance(members, list)
+    told = {"first": 12, "fetched_bytes": 30 << 20, "fetching_bytes": 100 << 20}
+    assert told.items() <= members[0].items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import click
@@ -12,8 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from paxos.cli.options import JSON
+from paxos.testing.mutants import MUTANTS, mutated
 from paxos.testing.simulation import (
     Campaign,
+    Run,
     Setting,
     Simulation,
     run_campaign,
@@ -50,6 +54,18 @@ def _seed_range(
 @click.option(
     "--keep", help="With --seed: only these actions of its plan, by number, such as 0,3,4."
 )
+@click.option(
+    "--mutant",
+    metavar="NAME",
+    help="Put this known bug into the nodes first, and stop when it is caught; 'list' lists them. "
+    "Without --seeds or --seed, up to 2,000 seeds are run.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run the seeds on the workers of this Dask scheduler, such as tcp://host:8786 "
+    "(needs: pip install 'trio-paxos[campaign]').",
+)
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("--nodes", type=click.IntRange(1, 15), default=3, show_default=True)
 @click.option(
@@ -65,6 +81,8 @@ def simulate(
     seed: int | None,
     trace: bool,
     keep: str | None,
+    mutant: str | None,
+    scheduler: str | None,
     jobs: int,
     nodes: int,
     duration: float,
@@ -75,23 +93,58 @@ def simulate(
     The same seed gives the same run, to the byte, on every machine. Exits 1 when an invariant did
     not hold; the failing seed is then shown with the shortest list of faults that still breaks it.
     """
-    setting = Setting(nodes=nodes, duration=duration)
+    if mutant == "list":
+        click.echo(_mutants())
+        return
+    if mutant is not None and mutant not in MUTANTS:
+        raise click.UsageError(f"no known bug is called {mutant!r}; see --mutant list")
+    if mutant is not None and seeds is None and seed is None:
+        seeds = range(2_000)
+    setting = Setting(nodes=nodes, duration=duration, mutant=mutant or "")
     if (seeds is None) == (seed is None):
         raise click.UsageError("say either --seeds FIRST:END or --seed SEED")
     if seeds is not None:
         if trace or keep is not None:
             raise click.UsageError("--trace and --keep go with --seed")
-        sys.exit(_campaign(seeds, setting, jobs, as_json))
+        with _somewhere(scheduler) as run:
+            sys.exit(_campaign(seeds, setting, jobs, run, as_json))
     assert seed is not None
-    sys.exit(_one(seed, setting, trace, keep, as_json))
+    if scheduler is not None:
+        raise click.UsageError("--scheduler goes with --seeds")
+    with mutated(mutant) if mutant else nullcontext():
+        sys.exit(_one(seed, setting, trace, keep, as_json))
 
 
-def _campaign(seeds: range, setting: Setting, jobs: int, as_json: bool) -> int:
+def _mutants() -> str:
+    """Return a line for each known bug."""
+    width = max(map(len, MUTANTS))
+    return "\n".join(f"{name:<{width}}  {bug.breaks}" for name, bug in MUTANTS.items())
+
+
+@contextmanager
+def _somewhere(scheduler: str | None) -> Iterator[Run | None]:
+    """Return what runs seeds on Dask, if that is wanted; say what is wrong if it fails."""
+    if scheduler is None:
+        yield None
+        return
+    try:
+        from paxos.testing.simulation.on_dask import run_on_dask
+    except ImportError as error:
+        raise click.ClickException(
+            f"--scheduler needs Dask ({error}): pip install 'trio-paxos[campaign]'"
+        ) from None
+    try:
+        yield partial(run_on_dask, scheduler=scheduler)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"the Dask scheduler {scheduler}: {error}") from None
+
+
+def _campaign(seeds: range, setting: Setting, jobs: int, run: Run | None, as_json: bool) -> int:
     columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("seeds", total=len(seeds))
-        campaign = run_campaign(seeds, setting, jobs, lambda n: progress.advance(task, n))
+        campaign = run_campaign(seeds, setting, jobs, lambda n: progress.advance(task, n), run)
     if as_json:
         click.echo(json.dumps(_describe(campaign)))
     else:
@@ -138,15 +191,17 @@ def _explain(seed: int, setting: Setting) -> None:
     whole = simulation_of(seed, setting).plan
     plan = shrink(whole, partial(run_seed, seed, setting))
     simulation = simulation_of(seed, setting, plan, keep_trace=True)
-    simulation.run()
+    with mutated(setting.mutant) if setting.mutant else nullcontext():
+        simulation.run()
     numbers = ",".join(str(whole.index(action)) for action in plan)
     click.echo(f"\nseed {seed} still fails with {len(plan)} of {len(whole)} actions:", err=True)
     for action in plan:
         click.echo(f"  {action}", err=True)
     click.echo(f"\nthe last of what then happens:\n{_last(simulation)}", err=True)
+    mutant = f" --mutant {setting.mutant}" if setting.mutant else ""
     click.echo(
         f"to see all of it:\n  paxos simulate --seed {seed} --nodes {setting.nodes} "
-        f"--duration {setting.duration:g} --keep '{numbers}' --trace",
+        f"--duration {setting.duration:g}{mutant} --keep '{numbers}' --trace",
         err=True,
     )
 

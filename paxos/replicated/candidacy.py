@@ -251,7 +251,7 @@ class Candidacy:
         self.asked_at = int(now * 1e6)
         self.state = Polling(self.polls, {self.proposer.name})
         if self._is_quorum(self.state.granted) or self._has_the_least_ballot():
-            return self._begin()
+            return self.begin()
         return self._ask(self.state)
 
     def on_polled(self, source: str, polled: Polled, now: float) -> Effects:
@@ -265,7 +265,7 @@ class Candidacy:
         if polled.granted:
             state.refused.pop(source, None)
             state.granted.add(source)
-            return self._begin() if self._is_quorum(state.granted) else ()
+            return self.begin() if self._is_quorum(state.granted) else ()
         if source in state.granted:
             return ()  # an earlier answer, overtaken
         state.refused[source] = polled.ballot
@@ -280,7 +280,8 @@ class Candidacy:
         proposer = self.proposer
         return proposer.highest == Ballot.ZERO and proposer.name == min(self._members())
 
-    def _begin(self) -> Effects:
+    def begin(self) -> Effects:
+        """Begin a ballot, welcome or not: that can only slow the others down."""
         self.state = Campaigning()
         retry = self._retry_after(1)
         return (*self.proposer.prepare(self.frontier), Wake(retry, 1.5 * retry))

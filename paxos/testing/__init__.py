@@ -5,22 +5,26 @@ pauses, cut links, slow and failing disks and drifting clocks::
 
     from paxos.testing import check_machine
 
-    def draw(random):                       # the next command of a client
-        return b"add %d" % random.randint(1, 9)
+    class Total:
+        total = 0
+        def apply(self, command): self.total += int(command); return b"%d" % self.total
+        def snapshot(self): return b"%d" % self.total
+        def restore(self, snapshot): self.total = int(snapshot)
 
-    def test_ledger_is_deterministic():
-        check_machine(Ledger, draw, seeds=range(1000))
+    check_machine(Total, lambda random: b"%d" % random.randint(1, 9), seeds=range(1000))
 
-or, with a fixture, after ``pytest_plugins = ["paxos.testing.pytest_plugin"]`` in ``conftest.py``::
+or in a test, with a fixture and a hundred seeds::
 
-    def test_ledger_is_deterministic(check_machine):
-        check_machine(Ledger, draw)
+    pytest_plugins = ["paxos.testing.pytest_plugin"]  # in conftest.py, or here
+
+    def test_total_is_the_same_on_every_node(check_machine):
+        check_machine(Total, lambda random: b"%d" % random.randint(1, 9))
 
 A failing seed is shrunk to the faults that matter, and told as a story.
 
 =========================== ======================================================================
 `check_machine`             a state machine, replicated under faults, stays the same on every node
-`simulation.Simulation`     one run of a whole cluster on virtual time; everything from one seed
+`Simulation`                one run of a whole cluster on virtual time; everything from one seed
 `simulation.run_campaign`   many runs on several processes, as ``paxos simulate`` does
 `checkers`                  the invariants, each usable alone
 `strategies`                hypothesis strategies for commands, values, faults and plans
@@ -38,6 +42,7 @@ from paxos.testing.machines import check_machine
 from paxos.testing.network import MemoryTransport, Network
 from paxos.testing.processes import LocalCluster
 from paxos.testing.roles import RoleCluster
+from paxos.testing.simulation import Simulation
 from paxos.testing.stage import Stage
 
 __all__ = [
@@ -47,6 +52,7 @@ __all__ = [
     "MemoryTransport",
     "Network",
     "RoleCluster",
+    "Simulation",
     "Stage",
     "Violation",
     "check_machine",

@@ -10,6 +10,7 @@ import pytest
 
 from paxos.testing.simulation import (
     Action,
+    Campaign,
     Setting,
     Simulation,
     run_campaign,
@@ -17,6 +18,7 @@ from paxos.testing.simulation import (
     shrink,
     simulation_of,
 )
+from paxos.testing.simulation.campaign import ENOUGH, EXPECTED
 
 QUICK = Setting(duration=1.5)
 
@@ -33,10 +35,10 @@ def test_without_faults_clients_are_answered_all_the_time() -> None:
     assert outcome.answered > 100
 
 
-def test_same_seed_gives_the_same_trace_in_any_process() -> None:
+def test_same_seeds_give_the_same_traces_in_any_process() -> None:
     program = (
         "from paxos.testing.simulation import *;"
-        "print(run_seed(3, Setting(duration=1.5)).trace_sha256)"
+        "print(run_campaign(range(8), Setting(duration=1.0)).trace_sha256)"
     )
     digests = {
         subprocess.run(
@@ -48,7 +50,47 @@ def test_same_seed_gives_the_same_trace_in_any_process() -> None:
         ).stdout.strip()
         for hash_seed in ("0", "7")
     }
-    assert digests == {run_seed(3, QUICK).trace_sha256}
+    assert digests == {run_campaign(range(8), Setting(duration=1.0)).trace_sha256}
+
+
+def test_time_that_is_skipped_passes_for_everybody() -> None:
+    plan = (Action(0.0, "replay", (0.2,)), Action(0.5, "suspend_all", (300.0,)))
+    outcome = Simulation(2, plan=plan, duration=1.0).run()
+    assert outcome.violation == ""
+    assert outcome.faults["replay_minutes_old"] > 0
+
+
+def test_usurped_leaderships_are_many() -> None:
+    plan = tuple(Action(0.3 + 0.05 * n, "usurp", (f"node{1 + n % 3}",)) for n in range(10))
+    simulation = Simulation(3, plan=plan, duration=1.0, keep_trace=True)
+    assert simulation.run().violation == ""
+    lines = simulation.world.lines or []
+    assert sum("applies" in line and "leader=" in line for line in lines) > 5
+
+
+def test_error_in_a_node_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    from paxos.protocol.learner import Learner
+
+    monkeypatch.setattr(Learner, "wake", lambda self: 1 / 0)
+    violations = [run_seed(seed, QUICK).violation for seed in range(5)]
+    assert any("ZeroDivisionError" in violation for violation in violations)
+
+
+def test_history_that_is_not_linearizable_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    from paxos.testing.simulation.store import Store
+
+    monkeypatch.setattr(Store, "get", lambda self, key: b"0")
+    violation = Simulation(1, plan=(), duration=1.0).run().violation
+    assert "not linearizable" in violation
+    assert "read -> " in violation
+
+
+def test_fault_that_never_fired_fails_the_campaign() -> None:
+    campaign = Campaign(QUICK)
+    campaign.seeds = ENOUGH
+    assert campaign.missing == EXPECTED
+    campaign.faults.update(EXPECTED)
+    assert campaign.missing == ()
 
 
 def test_seeds_differ() -> None:
@@ -142,4 +184,5 @@ def test_failing_seed_is_shrunk_to_the_faults_that_matter(monkeypatch: pytest.Mo
     plan = shrink(simulation_of(seed, setting).plan, partial(run_seed, seed, setting))
     assert "forgot" in run_seed(seed, setting, plan).violation
     assert len(plan) <= 4
-    assert {action.kind for action in plan} & {"crash", "crash_in_a_step", "start"}
+    restarting = {"crash", "crash_in_a_step", "crash_all", "start", "fail_sync", "fill_disk"}
+    assert {action.kind for action in plan} & restarting

@@ -19,7 +19,7 @@ class Honesty(Checker):
         """See that the records behind a message are durable."""
         match message:
             case Prepare(ballot):
-                if ballot != self._of(node).begun:
+                if ballot not in self._of(node).ballots:
                     raise Violation(f"{node} prepares {ballot}, which is not durable as its own")
             case Promise():
                 self._promise(node, message, self._of(node))
@@ -39,6 +39,8 @@ class Honesty(Checker):
         if durable.promised < promise.ballot:
             raise Violation(f"{node} promises {promise.ballot}, and that is not durable")
         for vote in promise.votes:
+            if vote.ballot > promise.ballot:
+                raise Violation(f"{node} promises {promise.ballot} after a vote at {vote.ballot}")
             known = durable.votes.get(vote.slot)
             if known is None or known.ballot < vote.ballot:
                 raise Violation(f"{node} reports a vote in slot {vote.slot} that is not durable")

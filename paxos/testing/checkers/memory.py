@@ -39,6 +39,8 @@ class Durable:
     """The newest."""
     snapshots: set[Snapshotted] = field(factory=set)
     """Every one there ever was."""
+    ballots: set[Ballot] = field(factory=set)
+    """Every ballot it ever began."""
     cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
     """Every vote there ever was."""
     forgot: Ballot | None = None
@@ -51,6 +53,7 @@ class Durable:
         match record:
             case Begun(ballot):
                 self.begun = max(self.begun, ballot)
+                self.ballots.add(ballot)
             case Promised(ballot):
                 self.promised = max(self.promised, ballot)
             case Voted(slot, ballot):

@@ -2,6 +2,7 @@
 
 from paxos.testing.simulation.campaign import (
     Campaign,
+    Run,
     Setting,
     run_campaign,
     run_seed,
@@ -16,6 +17,7 @@ __all__ = [
     "Campaign",
     "Outcome",
     "Plan",
+    "Run",
     "Setting",
     "Simulation",
     "draw_plan",

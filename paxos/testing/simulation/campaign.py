@@ -1,17 +1,20 @@
-"""Many seeds, on several processes; and of a failing one, the shortest plan that still fails."""
+"""Many seeds, on several processes or machines; of a failing one, the shortest plan that fails."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import closing, nullcontext
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from multiprocessing import get_context
 
 from attrs import define, field, frozen
 
+from paxos.testing.mutants import mutated
 from paxos.testing.simulation.plan import Plan
 from paxos.testing.simulation.simulation import Outcome, Simulation
 
@@ -19,12 +22,12 @@ CHUNK = 20
 """Seeds that a process runs in one go."""
 
 EXPECTED: tuple[str, ...] = (
-    "loss", "duplication", "straggling", "corruption", "replay", "delay", "small", "filter", "cut",
-    "one_way", "isolate", "halves", "bridge", "ring", "star", "chain",
-    "crash", "crash_in_a_step", "pause", "slow_steps",
+    "loss", "duplication", "straggling", "corruption", "replay", "replay_minutes_old", "delay",
+    "small", "filter", "cut", "flapping", "one_way", "isolate", "halves", "bridge", "ring", "star",
+    "chain", "crash", "crash_in_a_step", "crash_of_all", "pause", "slow_steps", "suspension",
+    "usurpation", "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write",
+    "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock", "wall_clock",
     "snapshot", "install",
-    "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write", "torn_write",
-    "flipped_bit", "older_copy", "wiped_disk", "clock", "wall_clock",
     "wild_clock", "paused_check",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
@@ -43,6 +46,8 @@ class Setting:
     nodes: int = 3
     duration: float = 4.0
     clients: int = 4
+    mutant: str = ""
+    """A known bug that is put into the roles; then the first violation ends the campaign."""
 
 
 @define
@@ -77,14 +82,15 @@ class Campaign:
     @property
     def missing(self) -> tuple[str, ...]:
         """Faults that never fired, though there were seeds enough."""
-        if self.seeds < ENOUGH:
+        if self.seeds < ENOUGH or self.setting.mutant:
             return ()
         return tuple(fault for fault in EXPECTED if not self.faults[fault])
 
 
 def run_seed(seed: int, setting: Setting, plan: Plan | None = None) -> Outcome:
     """Run one seed."""
-    return simulation_of(seed, setting, plan).run()
+    with mutated(setting.mutant) if setting.mutant else nullcontext():
+        return simulation_of(seed, setting, plan).run()
 
 
 def simulation_of(
@@ -103,28 +109,52 @@ def simulation_of(
 
 def run_seeds(seeds: Iterable[int], setting: Setting) -> list[Outcome]:
     """Run some seeds, one after another."""
-    return [run_seed(seed, setting) for seed in seeds]
+    outcomes = []
+    for seed in seeds:
+        outcomes.append(run_seed(seed, setting))
+        if setting.mutant and outcomes[-1].violation:
+            break
+    return outcomes
+
+
+Run = Callable[[Iterator[range], Setting], Generator[list[Outcome]]]
+"""Runs chunks of seeds somewhere, in any order."""
 
 
 def run_campaign(
-    seeds: range, setting: Setting, jobs: int = 1, progress: Callable[[int], None] = lambda n: None
+    seeds: range,
+    setting: Setting,
+    jobs: int = 1,
+    progress: Callable[[int], None] = lambda n: None,
+    run: Run | None = None,
 ) -> Campaign:
-    """Run the seeds on ``jobs`` processes; ``progress`` hears how many more are done."""
+    """Run the seeds on ``jobs`` processes, or by ``run``.
+
+    ``progress`` hears how many more are done.
+    """
+    if run is None:
+        run = _run_here if jobs == 1 else partial(_run_in_processes, jobs=jobs)
+    chunks = (seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK))
     campaign, began = Campaign(setting), time.monotonic()
-    for outcomes in _outcomes(seeds, setting, jobs):
-        for outcome in outcomes:
-            campaign.add(outcome)
-        progress(len(outcomes))
+    with closing(run(chunks, setting)) as results:
+        for outcomes in results:
+            for outcome in outcomes:
+                campaign.add(outcome)
+            progress(len(outcomes))
+            if setting.mutant and campaign.violations:
+                break
     campaign.seconds = time.monotonic() - began
     campaign.violations.sort(key=lambda outcome: outcome.seed)
     return campaign
 
 
-def _outcomes(seeds: range, setting: Setting, jobs: int) -> Iterator[list[Outcome]]:
-    chunks = (seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK))
-    if jobs == 1:
-        yield from (run_seeds(chunk, setting) for chunk in chunks)
-        return
+def _run_here(chunks: Iterator[range], setting: Setting) -> Generator[list[Outcome]]:
+    return (run_seeds(chunk, setting) for chunk in chunks)
+
+
+def _run_in_processes(
+    chunks: Iterator[range], setting: Setting, jobs: int
+) -> Generator[list[Outcome]]:
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         pending = {pool.submit(run_seeds, chunk, setting) for chunk in islice(chunks, 2 * jobs)}
         while pending:

@@ -73,16 +73,21 @@ class Disk:
 
         """
         try:
-            self.journal = self.medium.open()
-            records = list(self.journal.recover())
+            records = self._read()
         except JournalError as error:
             if not self.spoilt:
                 kind = type(error).__name__
                 raise Violation(f"{self._name} cannot open an intact journal: {kind}") from error
-            raise
+            self.medium.close()
+            self.medium.wipe(whole=False)  # as a node sets a damaged journal aside
+            records = self._read()
         self._recognise(records)
         self._boot, self.failed = max(self._boot, self.journal.boot), False
         return records
+
+    def _read(self) -> list[Record]:
+        self.journal = self.medium.open()
+        return list(self.journal.recover())
 
     def _recognise(self, records: list[Record]) -> None:
         """Tell what the journal has forgotten, if it was spoilt; it must not invent anything.

@@ -135,6 +135,7 @@ class MemoryMedium(Medium):
 
     def wipe(self, whole: bool) -> None:
         """See `Medium`."""
+        self._damaged = False
         if self._journal is not None:
             self._journal.forget("" if whole else "the journal is gone")
 

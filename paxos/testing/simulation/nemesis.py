@@ -85,6 +85,11 @@ class Nemesis:
         self._count("one_way")
         self._simulation.network.weather.cut = {(order[0], other) for other in order[1:]}
 
+    def do_flap(self, *order: str) -> None:
+        """Cut the first node off, as one of many times."""
+        self._count("flapping")
+        self.do_isolate(*order)
+
     def do_isolate(self, *order: str) -> None:
         """Cut the first node off."""
         others = order[1:]
@@ -124,6 +129,12 @@ class Nemesis:
             self._count("crash")
         self._simulation.processes[name].crash()
 
+    def do_crash_all(self) -> None:
+        """Stop all nodes at once."""
+        self._count("crash_of_all")
+        for name in self._simulation.names:
+            self.do_crash(name)
+
     def do_crash_in_a_step(self, name: str, steps: int) -> None:
         """Stop a node after some more steps, wherever it then is."""
         self._simulation.processes[name].steps_to_crash = steps
@@ -162,6 +173,16 @@ class Nemesis:
     def do_pause_checks(self, share: float) -> None:
         """Stop a node now and then between the check of a term and the act that relies on it."""
         self._simulation.paused_checks = share
+
+    def do_usurp(self, name: str) -> None:
+        """Let a node begin a ballot, whoever leads."""
+        if self._simulation.processes[name].usurp():
+            self._count("usurpation")
+
+    def do_suspend_all(self, seconds: float) -> None:
+        """Let nothing happen for so long, as when all machines sleep; then all goes on."""
+        self._count("suspension")
+        self._simulation.world.skip(seconds)
 
     def do_set_time(self, name: str, error: float) -> None:
         """Let a node's time of day jump."""

@@ -18,6 +18,9 @@ Link = tuple[str, str]
 REMEMBERED = 256
 """How many old messages may be replayed."""
 
+MINUTES_OLD = 60.0
+"""From this age on, in seconds, a replay is counted apart."""
+
 
 @define
 class Weather:
@@ -52,7 +55,7 @@ class Network:
         self._world = world
         self._random = world.random("network")
         self._deliver = deliver
-        self._old: deque[tuple[str, str, Message]] = deque(maxlen=REMEMBERED)
+        self._old: deque[tuple[float, str, str, Message]] = deque(maxlen=REMEMBERED)
         self._wires: dict[str, Wire] = {}
         for name in names:
             self.begin_life(name)
@@ -84,10 +87,12 @@ class Network:
             self.injected["duplication"] += 1
             self._carry(source, target, message)
         if weather.replay:
-            self._old.append((source, target, message))
+            self._old.append((self._world.now, source, target, message))
             if draw() < weather.replay:
-                self.injected["replay"] += 1
-                self._carry(*self._old[self._random.randrange(len(self._old))])
+                sent, sender, receiver, old = self._random.choice(self._old)
+                late = self._world.now - sent >= MINUTES_OLD
+                self.injected["replay_minutes_old" if late else "replay"] += 1
+                self._carry(sender, receiver, old)
 
     def _carry(self, source: str, target: str, message: Message) -> None:
         weather = self.weather
@@ -120,8 +125,10 @@ class Network:
     def _travel(self, source: str, target: str, datagram: bytes) -> None:
         if (source, target) in self.weather.cut or self._random.random() < self.weather.loss:
             return
-        delay = self._random.uniform(*self.weather.delay)
-        self._world.after(delay, self._open, target, datagram)
+        copies = 1 + (self._random.random() < self.weather.duplication)
+        for _ in range(copies):
+            delay = self._random.uniform(*self.weather.delay)
+            self._world.after(delay, self._open, target, datagram)
 
     def _open(self, target: str, datagram: bytes) -> None:
         incoming = self._wires[target].incoming(datagram)

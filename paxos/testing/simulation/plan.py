@@ -61,9 +61,28 @@ def _crashes(random: Random, names: tuple[str, ...], end: float) -> list[Action]
     return actions
 
 
+def _usurpations(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    """Begin ballots at random times, often two at about the same time."""
+    actions = []
+    for _ in range(random.randint(1, 12)):
+        at = random.uniform(0, end)
+        rivals = random.sample(names, min(len(names), random.randint(1, 2)))
+        actions += [Action(at + random.uniform(0, 0.01), "usurp", (name,)) for name in rivals]
+    return actions
+
+
+def _suspension(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    """Let minutes pass between a message and its replay."""
+    at = random.uniform(0, end)
+    return [
+        Action(at / 2, "replay", (0.05,)),
+        Action(at, "suspend_all", (random.uniform(60, 600),)),
+    ]
+
+
 def _crash_of_all(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     at = random.uniform(0, end)
-    crashes = [Action(at, "crash", (name,)) for name in names]
+    crashes = [Action(at, "crash_all")]
     return crashes + [Action(at + random.uniform(0.01, 0.5), "start", (name,)) for name in names]
 
 
@@ -85,7 +104,7 @@ def _flapping(random: Random, names: tuple[str, ...], end: float) -> list[Action
     period = random.uniform(0.02, 0.3)
     actions = []
     for _ in range(random.randint(3, 12)):
-        actions += [Action(at, "isolate", order), Action(at + period, "heal")]
+        actions += [Action(at, "flap", order), Action(at + period, "heal")]
         at += 2 * period
     return actions
 
@@ -173,6 +192,8 @@ SWARM: Final[dict[str, Draw]] = {
     "small": lambda random, names, end: [Action(random.uniform(0, end), "small", (True,))],
     "crashes": _crashes,
     "crash_of_all": _crash_of_all,
+    "usurpations": _usurpations,
+    "suspension": _suspension,
     "pauses": _spells("pause", "resume", 1.5),
     "slow_steps": _spells("slow", "fast", 1.0),
     "slow_disks": _spells("slow_disk", "fast_disk", 1.0),
@@ -192,6 +213,7 @@ SWARM: Final[dict[str, Draw]] = {
 RARE: Final = {
     "small": 0.05,
     "corruption": 0.2,
+    "suspension": 0.1,
     "flipped_bit": 0.06,
     "older_copy": 0.04,
     "wiped_disk": 0.04,

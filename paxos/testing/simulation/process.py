@@ -104,6 +104,7 @@ class Process:
             "learner": deque(),
         }
         self._busy: set[Role] = set()
+        self._usurps = False
         self._alarms: Counter[Role | Literal["office"]] = Counter()
         self._decrees: dict[CommandId, Decree] = {}
         self._stalled: list[Callable[[], None]] = []
@@ -158,6 +159,15 @@ class Process:
     def clock(self) -> float:
         """Return the node's own monotonic time in seconds."""
         return self.offset + self.rate * self._world.now
+
+    def usurp(self) -> bool:
+        """Begin a ballot in the next turn, whoever leads; tell whether this node may."""
+        if not self.up or self.roles.proposer.candidacy.disabled:
+            return False
+        self._usurps = True
+        if not self._inboxes["proposer"] and "proposer" not in self._busy:
+            self._schedule("proposer")
+        return True
 
     def wall_clock(self) -> float:
         """Return what it takes for the time of day, in seconds since 1970; it may jump."""
@@ -262,10 +272,19 @@ class Process:
                 raise Crash
 
     def _turn(self, role: Role) -> None:
+        if role in self._busy:
+            return  # it comes again after the sync
         inbox, self._inboxes[role] = self._inboxes[role], deque()
         turn = self.roles.turn(role, inbox, self.clock())
         if role == "learner":
             self._simulation.reached(self)
+        if role == "proposer" and self._usurps:
+            self._usurps = False
+            candidacy = self.roles.proposer.candidacy
+            if not candidacy.disabled:
+                rude = Turn.of((*candidacy.proposer.stop(), *candidacy.begin()))
+                turn.records.extend(rude.records)
+                turn.effects.extend(rude.effects)
         if not turn.records:
             self._carry_out(role, turn)
             return
@@ -286,7 +305,7 @@ class Process:
             self._carry_out(role, turn)
         else:
             self.roles.fail(str(error))
-        if self._inboxes[role]:
+        if self._inboxes[role] or (role == "proposer" and self._usurps):
             self._schedule(role)
 
     def _carry_out(self, role: Role, turn: Turn) -> None:

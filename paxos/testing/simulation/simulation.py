@@ -207,9 +207,10 @@ class Simulation:
         self.nemesis.heal_core(core, random)
         waiting = {name: self._demand(name, random) for name in sorted(core)}
         timeout = 4 * self.timing.suspicion
-        limit = self.world.now + ELECTION_TIMEOUTS * timeout
-        while self.world.now < limit and any(waiting.values()):
-            self.world.run_until(self.world.now + 0.05)
+        now, limit = self.duration, self.duration + ELECTION_TIMEOUTS * timeout
+        while now < limit and any(waiting.values()):
+            now += 0.05
+            self.world.run_until(now)
         if late := [name for name, demands in waiting.items() if demands]:
             raise Violation(
                 f"no progress at {', '.join(late)} within {ELECTION_TIMEOUTS} "
@@ -356,7 +357,8 @@ class Simulation:
     def reached(self, process: Process) -> None:
         """Tell the checkers how far a node has come, and to which state."""
         position = process.roles.learner.learner.frontier
-        digest = self._machines[process.name].digest
+        # what the machine was asked and answered, and what the log decided beside that
+        digest = self._machines[process.name].digest << 32 | process.roles.learner.state.checksum
         for checker in self.checkers:
             checker.reached(process.name, position, digest)
 

@@ -18,7 +18,7 @@ class World:
     def __init__(self, seed: int, *, keep_trace: bool = False) -> None:
         self.seed = seed
         self.now = 0.0
-        """Seconds since the beginning."""
+        """Seconds since the beginning, those that were skipped included."""
         self.events = 0
         """How many events have happened."""
         self.lines: list[str] | None = [] if keep_trace else None
@@ -26,6 +26,7 @@ class World:
         self._digest = sha256()
         self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._scheduled = 0
+        self._skipped = 0.0
 
     def random(self, stream: str) -> Random:
         """Return the stream of randomness of this name, from its beginning."""
@@ -34,16 +35,26 @@ class World:
     def after(self, delay: float, action: Callable[..., None], *arguments: Any) -> None:
         """Let something happen ``delay`` seconds from now; equal times keep their order."""
         self._scheduled += 1
-        heappush(self._heap, (self.now + delay, self._scheduled, action, arguments))
+        due = self.now - self._skipped + delay
+        heappush(self._heap, (due, self._scheduled, action, arguments))
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass in which nothing happens; all that is due comes so much later."""
+        self._skipped += seconds
+        self.now += seconds
 
     def run_until(self, end: float) -> None:
-        """Let everything happen that is due by ``end``, and set the time to it."""
+        """Let everything happen that is due by ``end``, and set the time to it.
+
+        Time that was skipped does not count.
+        """
         heap = self._heap
         while heap and heap[0][0] <= end:
-            self.now, _, action, arguments = heappop(heap)
+            due, _, action, arguments = heappop(heap)
+            self.now = due + self._skipped
             self.events += 1
             action(*arguments)
-        self.now = end
+        self.now = end + self._skipped
 
     def note(self, line: str) -> None:
         """Add a line to the trace."""

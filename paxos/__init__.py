@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         CommandFailed,
         CommandTooLarge,
         ConfigError,
+        EffectForgotten,
         ElectionRefused,
         ForkedProcess,
         LeadershipLost,
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
         NameInUse,
         NoAnswer,
         NodeClosed,
+        NotLeading,
         OutcomeUnknown,
         PaxosError,
         StateDiverged,
+        TooManyIntents,
     )
     from paxos.journal import JournalCorrupt, JournalError
     from paxos.node.client import Client, open_client
     from paxos.node.cluster import Cluster, Member, Timing
+    from paxos.node.effects import Effects
     from paxos.node.election import Election
     from paxos.node.instrument import Instrument
     from paxos.node.node import Node, open_node
     from paxos.node.term import Term
     from paxos.replicated.compaction import Compaction
+    from paxos.replicated.effects import Intent
     from paxos.replicated.election_decrees import ElectionView
     from paxos.replicated.elections import Candidate
     from paxos.replicated.events import Alarm
@@ -50,11 +55,14 @@ __all__ = [
     "CommandTooLarge",
     "Compaction",
     "ConfigError",
+    "EffectForgotten",
+    "Effects",
     "Election",
     "ElectionRefused",
     "ElectionView",
     "ForkedProcess",
     "Instrument",
+    "Intent",
     "JournalCorrupt",
     "JournalError",
     "LargeStateMachine",
@@ -66,6 +74,7 @@ __all__ = [
     "NoAnswer",
     "Node",
     "NodeClosed",
+    "NotLeading",
     "OutcomeUnknown",
     "PaxosError",
     "StateDiverged",
@@ -73,6 +82,7 @@ __all__ = [
     "Status",
     "Term",
     "Timing",
+    "TooManyIntents",
     "open_client",
     "open_node",
 ]
@@ -82,6 +92,7 @@ _HOMES = (
     "paxos.journal",
     "paxos.node.client",
     "paxos.node.cluster",
+    "paxos.node.effects",
     "paxos.node.election",
     "paxos.node.instrument",
     "paxos.node.node",

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -30,7 +30,7 @@ __all__ = ["open_node"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SHARED = (paxos.Node,)
+SHARED = (paxos.Node, paxos.Election, paxos.Effects, paxos.Term)
 """Objects of these classes belong to the node's thread; others are values."""
 
 
@@ -165,14 +165,18 @@ class _Block(Generic[R]):
 
 def _brought(given: Any) -> Any:
     """Let the node's thread call a function of the application in the application's loop."""
-    if not iscoroutinefunction(given):
+    if not callable(given):
         return given
     loop = asyncio.get_running_loop()
+
+    async def in_loop(*args: Any, **kwargs: Any) -> Any:
+        result = given(*args, **kwargs)
+        return await result if isawaitable(result) else result
 
     @wraps(given)
     async def call(*args: Any, **kwargs: Any) -> Any:
         token, done = trio.lowlevel.current_trio_token(), trio.Event()
-        future = asyncio.run_coroutine_threadsafe(given(*args, **kwargs), loop)
+        future = asyncio.run_coroutine_threadsafe(in_loop(*args, **kwargs), loop)
         future.add_done_callback(lambda _: token.run_sync_soon(done.set))
         try:
             await done.wait()

@@ -82,3 +82,15 @@ class ForkedProcess(PaxosError):  # noqa: N818 - it says what the process is
 
 class NameInUse(PaxosError):  # noqa: N818 - it says what the name is
     """Another live process has this node's name and key, and started earlier: this one stops."""
+
+
+class NotLeading(PaxosError):  # noqa: N818 - it says what the node does not do
+    """Something that only the leader of an election may do; nothing was done."""
+
+
+class EffectForgotten(PaxosError):  # noqa: N818 - it says what became of the effect
+    """A key is so old that what came of its effect may be forgotten; nothing was done."""
+
+
+class TooManyIntents(PaxosError):  # noqa: N818 - it says how many there are
+    """Too many effects are begun and not concluded; nothing was done."""

@@ -71,6 +71,37 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
         run(main)
 
 
+def test_a_leader_in_asyncio_causes_effects_once_and_can_resign(tmp_path: Path) -> None:
+    charged: list[paxos.Intent] = []
+
+    async def charge(intent: paxos.Intent) -> bytes:
+        await asyncio.sleep(0)
+        charged.append(intent)
+        return b"receipt"
+
+    async def look_up(intent: paxos.Intent) -> bytes | None:
+        raise AssertionError("nothing was tried before")
+
+    async def main() -> None:
+        async with opened(tmp_path) as node:
+            billing, effects = node.election("billing"), node.effects("billing")
+            async with billing.lead() as term:
+                term.check()
+                assert await billing.leader() == term.leadership
+                calls = (effects.once("ann/1", charge, look_up) for _ in range(3))
+                assert await asyncio.gather(*calls) == [b"receipt"] * 3
+                await term.resign()
+                raise AssertionError("the body goes on")
+            with pytest.raises(paxos.NotLeading):
+                await effects.once("bob/1", charge, look_up)
+            async for view in billing.observe():
+                assert view.leadership is None
+                break
+
+    run(main)
+    assert charged == [paxos.Intent("billing", "ann/1", 1)]
+
+
 class Stage:
     """A manager of the node's thread that loses its body when told to."""
 
@@ -205,7 +236,12 @@ def test_the_nodes_thread_calls_into_the_loop_and_cancels_there() -> None:
             result: int = await brought(4)
             return result
 
+        async def quick(function: Callable[[], Any]) -> Any:
+            return await function()
+
         assert await asyncio.to_thread(trio.run, in_trio) == 5
+        assert await asyncio.to_thread(trio.run, quick, _brought(lambda: act(7))) == 8
+        assert await asyncio.to_thread(trio.run, quick, _brought(lambda: 9)) == 9
         assert cancelled.is_set()
 
     run(main)

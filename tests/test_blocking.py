@@ -24,6 +24,10 @@ INTERNAL = {"propose_as", "decree", "send", "status", "readmit", "run", "farewel
 INTERNAL |= set(dir(Watcher)) | {"election"}
 """What a node has for the package itself."""
 
+OTHERWISE = {"lose", "stall", "error", "loss", "resign", "valid_until"}
+"""What a term has for the package itself, or for tasks: a thread asks `check` and `valid_for`, and
+leaves the block to resign."""
+
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[paxos.blocking.Node]:
@@ -134,10 +138,52 @@ print(opened.__enter__().propose(b"4").decode())
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "4\n", "")
 
 
-@pytest.mark.parametrize("inner", [paxos.Node])
+def test_a_leader_in_a_thread_causes_effects_once_and_is_observed(
+    node: paxos.blocking.Node,
+) -> None:
+    billing, effects = node.election("billing"), node.effects("billing")
+    charged: list[paxos.Intent] = []
+
+    def charge(intent: paxos.Intent) -> bytes:
+        charged.append(intent)
+        return b"receipt"
+
+    def look_up(intent: paxos.Intent) -> bytes | None:
+        raise AssertionError("nothing was tried before")
+
+    with billing.lead(b"address") as term:
+        term.check()
+        assert 0 < term.valid_for <= 1
+        assert billing.leader() == billing.view.leadership == term.leadership
+        assert billing.candidates() == ()
+        assert [effects.once("ann/1", charge, look_up) for _ in range(2)] == [b"receipt"] * 2
+        assert effects.open_intents() == ()
+        term.proclaim(b"elsewhere")
+        assert next(billing.observe()).value == b"elsewhere"
+    assert charged == [paxos.Intent("billing", "ann/1", term.epoch)]
+    assert (billing.name, effects.name, billing.leader()) == ("billing", "billing", None)
+    with pytest.raises(paxos.LeadershipLost):
+        term.check()
+    assert term.valid_for == 0
+    with pytest.raises(paxos.NotLeading, match="node1 does not lead 'billing'"):
+        effects.once("bob/1", charge, look_up)
+
+
+def test_waiting_for_an_election_can_be_given_up(tmp_path: Path) -> None:
+    cluster = paxos.Cluster.local(3)
+    with (
+        paxos.blocking.open_node(cluster, "node1", data=tmp_path / "1.db", machine=Adder()) as node,
+        pytest.raises(TimeoutError),
+        paxos.blocking.fail_after(0.05),
+        node.election("billing").lead(),
+    ):
+        raise AssertionError("one of three does not elect")
+
+
+@pytest.mark.parametrize("inner", [paxos.Node, paxos.Election, paxos.Effects, paxos.Term])
 def test_every_method_is_there_with_the_same_parameters(inner: type) -> None:
     face = getattr(paxos.blocking, inner.__name__)
-    public = {name for name in dir(inner) if not name.startswith("_")} - INTERNAL
+    public = {name for name in dir(inner) if not name.startswith("_")} - INTERNAL - OTHERWISE
     assert public <= set(dir(face)), f"paxos.blocking.{inner.__name__} lacks something"
     for name in public:
         if inspect.isfunction(getattr(inner, name)):

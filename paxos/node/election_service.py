@@ -15,6 +15,7 @@ from paxos.node.timers import Timers
 from paxos.node.watchdog import Watchdog
 from paxos.protocol.effects import Effect, Effects, Wake
 from paxos.replicated.decrees import Decree, Ruling
+from paxos.replicated.effects import Intent
 from paxos.replicated.election_decrees import MAX_PROCLAIMED, LeaderChanged
 from paxos.replicated.elections import Elections
 from paxos.replicated.office import Decide, Loss, Lost, Out, Won
@@ -88,6 +89,20 @@ class ElectionService:
                 f"the name of an election is 1 to {MAX_NAME} printable characters, not {name!r}"
             )
         return Election(self, name)
+
+    def term(self, name: str) -> Term | None:
+        """Return this node's term in an election, if it has one."""
+        part = self._parts.get(name)
+        return None if part is None else part.term
+
+    def open_intents(self, name: str) -> tuple[Intent, ...]:
+        """Return the effects of this name that are begun and not concluded."""
+        return self._roles.learner.state.effects.open_intents(name)
+
+    @property
+    def node_name(self) -> str:
+        """The member's name."""
+        return self._node.name
 
     def board(self, name: str) -> Board:
         """Return the board of an election for those who observe it."""

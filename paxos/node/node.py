@@ -14,6 +14,7 @@ from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, OutcomeUnkn
 from paxos.journal import Journal, JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.desk import Desk
+from paxos.node.effects import DEFAULT_RETENTION, Effects, Turns
 from paxos.node.election import Election
 from paxos.node.election_service import ElectionService
 from paxos.node.engine import Engine, Watcher
@@ -84,6 +85,7 @@ class Node(Watcher):
         self._engine = Engine(cluster, name, machine, journal, storage, post, self, compaction)
         roles, timers = self._engine.roles, self._engine.timers
         self._elections = ElectionService(self, roles, timers, cluster.timing)
+        self._turns = Turns()
 
     # For the application.
 
@@ -313,6 +315,21 @@ class Node(Watcher):
 
         """
         return self._elections.election(name)
+
+    def effects(self, name: str, *, retention: float = DEFAULT_RETENTION) -> Effects:
+        """Return the effects that the leader of the election of this name causes, each once.
+
+        Args:
+            name: The election's.
+            retention: For how long outcomes are kept, in seconds by the clocks of the leaders.
+
+        Raises:
+            ElectionRefused: There can be no such name.
+            ValueError: There can be no such retention.
+
+        """
+        self._elections.election(name)
+        return Effects(self._elections, name, retention, self._turns)
 
     # For the engine, and for the services of the node.
 

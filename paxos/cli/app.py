@@ -12,7 +12,7 @@ import click
 from paxos.cli.group import FAILED, INTERRUPTED, Commands
 
 NAMES: Final = (
-    *("init", "serve", "status", "propose", "key", "readmit"),
+    *("init", "serve", "elect", "status", "propose", "key", "readmit"),
     *("demo", "simulate", "chaos", "check"),
 )
 """The commands; each is in the module of its name."""

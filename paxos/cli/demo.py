@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 import tempfile
 from functools import partial
@@ -40,15 +41,44 @@ if TYPE_CHECKING:  # what the demo needs is imported when it is asked for
     type=click.IntRange(0, 20),
     default=3,
     show_default=True,
-    help="How often the leader is killed while it charges.",
+    help="How often the leader is killed while it charges; every second time after the provider "
+    "has accepted a charge and before the receipt is known.",
+)
+@click.option(
+    "--pauses",
+    type=click.IntRange(0, 20),
+    default=1,
+    show_default=True,
+    help="How often the leader is stopped for three leases, and then resumed.",
+)
+@click.option(
+    "--cuts",
+    type=click.IntRange(0, 20),
+    default=1,
+    show_default=True,
+    help="How often the leader is cut off from its peers.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 63) - 1),
+    help="Decides what happens when, and what the provider loses.  [default: any]",
 )
 @JSON
-def demo(nodes: int, subscriptions: int, kills: int, as_json: bool) -> None:
-    """Charge every subscription exactly once while leaders are killed.
+def demo(
+    nodes: int,
+    subscriptions: int,
+    kills: int,
+    pauses: int,
+    cuts: int,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Charge every subscription exactly once, whatever happens to the leaders.
 
-    Starts a payment provider and service processes that embed a node each, lets the leader
-    charge, and kills it (SIGKILL) again and again. Exits 0 only when no customer was charged
-    twice or forgotten.
+    Starts a payment provider, which loses requests and answers, and service processes that embed
+    a node each. The leader of their election charges; again and again it is killed (SIGKILL),
+    paused (SIGSTOP) or cut off, and another carries on. Exits 0 only when no customer was charged
+    twice or forgotten, as the provider's own ledger tells.
     """
     missing = [name for name in ("flask", "waitress", "httpx") if find_spec(name) is None]
     if missing:
@@ -57,7 +87,9 @@ def demo(nodes: int, subscriptions: int, kills: int, as_json: bool) -> None:
         )
     from paxos.demo.story import Plan
 
-    report = _play(Plan(nodes=nodes, subscriptions=subscriptions, kills=kills))
+    if seed is None:
+        seed = secrets.randbelow(1_000_000)
+    report = _play(Plan(nodes, subscriptions, kills, pauses, cuts, seed))
     if report is None:
         sys.exit(TERMINATED)
     _print(report, as_json)

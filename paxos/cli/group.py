@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from paxos.errors import ConfigError, PaxosError
+from paxos.node.cluster import Member
 
 FAILED: Final = 1
 BAD_INPUT: Final = 2
@@ -45,3 +48,18 @@ def only_cause(error: BaseException) -> BaseException:
             break
         error = error.exceptions[0]
     return error
+
+
+@contextmanager
+def explaining(member: Member) -> Iterator[None]:
+    """Explain the error of a system that does not let this member have its address."""
+    try:
+        yield
+    except (OSError, BaseExceptionGroup) as error:
+        cause = only_cause(error)
+        if not isinstance(cause, OSError):
+            raise
+        raise PaxosError(
+            f"{member.name} cannot use {member.address}: {cause.strerror}; "
+            "does it run already, or does the cluster's file name another machine?"
+        ) from None

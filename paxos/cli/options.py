@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
+
+
+class Duration(click.ParamType[float]):
+    """A number with ``ms``, ``s``, ``m`` or ``h``; without, of seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        if isinstance(value, float):
+            return value
+        given = _DURATION.fullmatch(value)
+        if given is None:
+            self.fail(f"{value!r} is no duration: give one such as 1s, 250ms or 2m", param, ctx)
+        return float(given[1]) * _SECONDS[given[2]]
+
+
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+
+DURATION: Final = Duration()
 
 CLUSTER: Final = click.option(
     "--cluster",

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 import trio
 
-from paxos.cli.group import only_cause
+from paxos.cli.group import explaining
 from paxos.cli.options import CLUSTER
-from paxos.errors import PaxosError
 from paxos.node.cluster import Cluster
 from paxos.node.serving import serve as serve_member
 
@@ -51,16 +50,8 @@ def serve(cluster_file: Path, node: str, data: Path) -> None:
     """
     cluster = Cluster.load(cluster_file)
     member = cluster.member(node)
-    try:
+    with explaining(member):
         trio.run(serve_member, cluster, node, data, Counter(), _say)
-    except (OSError, BaseExceptionGroup) as error:
-        cause = only_cause(error)
-        if not isinstance(cause, OSError):
-            raise
-        raise PaxosError(
-            f"{node} cannot use {member.address}: {cause.strerror}; "
-            "does it run already, or does the cluster's file name another machine?"
-        ) from None
 
 
 def _say(text: str) -> None:

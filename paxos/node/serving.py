@@ -21,7 +21,7 @@ from paxos.replicated.state import StateMachine
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-class _Alarm(Instrument):
+class Speaker(Instrument):
     """Says what somebody must see to."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -59,7 +59,7 @@ async def serve(
             outside.start_soon(_watch, signals, asked_to_stop)
             async with (
                 open_node(
-                    cluster, name, data=data, machine=machine, instruments=(_Alarm(say),)
+                    cluster, name, data=data, machine=machine, instruments=(Speaker(say),)
                 ) as node,
                 trio.open_nursery() as inside,
             ):

@@ -41,6 +41,8 @@ class Outcome(StrEnum):
     """The key was known: the first charge is reported again."""
     FENCED = "fenced"
     """A later epoch has been here: the asker was deposed."""
+    UNKNOWN = "unknown"
+    """The key was looked up, and never charged."""
     MISUSED = "misused"
     """The key was known, but for another debt."""
 
@@ -106,10 +108,7 @@ class Ledger:
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
             receipt = self._judge(request)
-            self._db.execute(
-                "INSERT INTO attempts VALUES (?, ?, ?, ?)",
-                (arrived, request.key, request.epoch, receipt.outcome),
-            )
+            self._note(arrived, request.key, request.epoch, receipt.outcome)
         return receipt
 
     def _judge(self, request: Request) -> Receipt:
@@ -131,6 +130,31 @@ class Ledger:
             (charge, request.key, *debt, request.epoch, time.time()),
         )
         return Receipt(Outcome.CHARGED, charge, request.epoch)
+
+    def look_up(self, key: str, epoch: int, arrived: float) -> Receipt:
+        """Say whether a key was charged: `Outcome.REPEATED` if so, else `Outcome.UNKNOWN`.
+
+        It shows the epoch to the fence. So whoever was told that nothing was charged can rely on
+        it: a request of an earlier leader that is still under way will be refused.
+        """
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            receipt = self._find(key, epoch)
+            self._note(arrived, key, epoch, receipt.outcome)
+        return receipt
+
+    def _find(self, key: str, epoch: int) -> Receipt:
+        try:
+            self._guard.admit(self._db, epoch)
+        except StaleEpoch as error:
+            return Receipt(Outcome.FENCED, "", error.newest)
+        known = self._db.execute("SELECT charge FROM charges WHERE key = ?", (key,)).fetchone()
+        if known is None:
+            return Receipt(Outcome.UNKNOWN, "", epoch)
+        return Receipt(Outcome.REPEATED, known[0], epoch)
+
+    def _note(self, arrived: float, key: str, epoch: int, outcome: Outcome) -> None:
+        self._db.execute("INSERT INTO attempts VALUES (?, ?, ?, ?)", (arrived, key, epoch, outcome))
 
     def count(self) -> int:
         """Return the number of charges."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from enum import StrEnum
 from itertools import pairwise
 
 from attrs import frozen
@@ -25,10 +26,21 @@ class Reign:
     began: float
 
 
-@frozen
-class Kill:
-    """A ``kill -9`` of the leader of an epoch, and when."""
+class Harm(StrEnum):
+    """What is done to a leader at its work, as the table says it."""
 
+    KILLED = "kill -9"
+    KILLED_UNHEARD = "kill -9 before the receipt"
+    """After the provider has accepted a charge, and before its receipt is known to anybody."""
+    PAUSED = "paused"
+    CUT_OFF = "cut off"
+
+
+@frozen
+class Blow:
+    """Harm done to the leader of an epoch, and when."""
+
+    harm: Harm
     leader: str
     epoch: int
     at: float
@@ -45,7 +57,7 @@ class Evidence:
     attempts: Sequence[Attempt]
     reigns: Sequence[Reign]
     """Without repetitions, in the order of their epochs."""
-    kills: Sequence[Kill]
+    blows: Sequence[Blow]
     ended: float
 
 
@@ -73,7 +85,7 @@ class Report:
     forgotten: int
     epochs: tuple[Epoch, ...]
     failovers: tuple[float, ...]
-    """Seconds from each kill to the first request of a later epoch at the provider."""
+    """Seconds from each blow to the first request of a later epoch at the provider."""
     outcomes: dict[Outcome, int]
     """How many attempts ended in which way."""
     problems: tuple[str, ...]
@@ -95,6 +107,7 @@ class Report:
                 for epoch in self.epochs
             ],
             "failovers_ms": [round(seconds * 1000) for seconds in self.failovers],
+            "fenced_attempts": self.outcomes.get(Outcome.FENCED, 0),
             "ok": self.ok,
         }
 
@@ -115,16 +128,16 @@ def draw_up(evidence: Evidence) -> Report:
 
 
 def _epochs(evidence: Evidence) -> list[Epoch]:
-    killed = {kill.epoch: kill.at for kill in evidence.kills}
+    blows = {blow.epoch: (blow.at, str(blow.harm)) for blow in evidence.blows}
     following = [reign.began for reign in evidence.reigns[1:]] + [None]
     epochs = []
     for reign, next_began in zip(evidence.reigns, following, strict=True):
-        ends = [
-            (killed.get(reign.epoch), "kill -9"),
-            (next_began, "deposed"),
-            (evidence.ended, "led to the end"),
-        ]
-        at, end = min((at, end) for at, end in ends if at is not None)
+        ends = [(evidence.ended, "led to the end")]
+        if next_began is not None:
+            ends.append((next_began, "lost its lease"))
+        if reign.epoch in blows:
+            ends.append(blows[reign.epoch])
+        at, end = min(ends)
         own = [charge.at for charge in evidence.charges if charge.epoch == reign.epoch]
         before = [charge.at for charge in evidence.charges if charge.epoch < reign.epoch]
         epochs.append(
@@ -143,12 +156,12 @@ def _epochs(evidence: Evidence) -> list[Epoch]:
 def _failovers(evidence: Evidence) -> list[float]:
     """Measure until a request arrives: the provider's own slowness is not ours."""
     firsts = [
-        min((a.arrived for a in evidence.attempts if a.epoch > kill.epoch), default=None)
-        for kill in evidence.kills
+        min((a.arrived for a in evidence.attempts if a.epoch > blow.epoch), default=None)
+        for blow in evidence.blows
     ]
     return [
-        first - kill.at
-        for kill, first in zip(evidence.kills, firsts, strict=True)
+        first - blow.at
+        for blow, first in zip(evidence.blows, firsts, strict=True)
         if first is not None
     ]
 
@@ -198,10 +211,10 @@ def sentences(report: Report) -> list[str]:
     lines = [
         f"{report.charged_once} charged exactly once, {report.charged_twice} charged twice, "
         f"{report.forgotten} forgotten.",
-        f"The provider answered {count(Outcome.REPEATED, 0)} repeated requests from its books and "
-        f"refused {count(Outcome.FENCED, 0)} of deposed leaders.",
+        f"The provider found {count(Outcome.REPEATED, 0)} charges in its books when it was asked "
+        f"again, and refused {count(Outcome.FENCED, 0)} requests of deposed leaders.",
     ]
     if report.failovers:
         times = ", ".join(f"{seconds * 1000:.0f}" for seconds in report.failovers)
-        lines.append(f"From a kill to the next leader's first request: {times} ms.")
+        lines.append(f"From each blow to the next leader's first request: {times} ms.")
     return lines + [f"PROBLEM: {problem}." for problem in report.problems]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +40,11 @@ class Actor:
     killed: bool = False
     """Whether the story wanted its end."""
 
+    async def tell(self, word: str) -> None:
+        """Say a word to it."""
+        assert self.process.stdin is not None
+        await self.process.stdin.send_all(word.encode() + b"\n")
+
 
 @define
 class Stage:
@@ -50,19 +56,20 @@ class Stage:
     services: dict[str, Actor] = field(factory=dict)
     reigns: dict[tuple[int, str], Reign] = field(factory=dict)
     """Every leadership that was heard of, by epoch and leader."""
+    accepted: int = 0
+    """The epoch of a charge that was accepted and whose answer the provider holds back."""
 
     async def provide(
-        self, ledger: Path, latency: float, task_status: trio.TaskStatus[tuple[Actor, str]]
+        self, arguments: list[str], task_status: trio.TaskStatus[tuple[Actor, str]]
     ) -> None:
         """Run the provider until its end is wanted; report it and its URL when it listens."""
-        provider = Actor(
-            await self._start(
-                *("provider", "paxos.demo.provider"),
-                *("--ledger", str(ledger), "--latency", str(latency)),
-            )
-        )
+        provider = Actor(await self._start("provider", "paxos.demo.provider", *arguments))
         async for told in _told(provider.process):
-            task_status.started((provider, f"http://127.0.0.1:{told['port']}"))
+            match told:
+                case {"port": port}:
+                    task_status.started((provider, f"http://127.0.0.1:{port}"))
+                case {"accepted": int(epoch)}:
+                    self.accepted = epoch
         await provider.process.wait()
         if not provider.killed:
             raise self._ended("provider")
@@ -87,6 +94,14 @@ class Stage:
         service = self.services[name]
         service.killed = True
         service.process.kill()
+
+    def pause(self, name: str) -> None:
+        """Stop a service with SIGSTOP: it does not know."""
+        self.services[name].process.send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let a paused service go on, as if nothing had happened."""
+        self.services[name].process.send_signal(signal.SIGCONT)
 
     @property
     def complete(self) -> bool:

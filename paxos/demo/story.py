@@ -1,35 +1,52 @@
-"""The plot: customers are due, the leader charges them, and time and again it is killed."""
+"""The plot: customers are due, the leader charges them, and time and again harm befalls it."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+import attrs
 import trio
 from attrs import define, field, frozen
 
 from paxos.demo import subscriptions
 from paxos.demo.ledger import Ledger
-from paxos.demo.report import Evidence, Kill, Reign, Report, draw_up
+from paxos.demo.report import Blow, Evidence, Harm, Reign, Report, draw_up
 from paxos.demo.service import PARALLEL
-from paxos.demo.stage import Stage
+from paxos.demo.stage import Actor, Stage
 from paxos.demo.subscriptions import Subscriptions
-from paxos.node.cluster import Cluster
+from paxos.node.cluster import Cluster, Timing
 
-SECONDS_PER_ACT: Final = 1.2
-"""The provider is slow enough for this much work between two kills, so that each comes mid-run."""
+LEASE: Final = 0.6
+"""The lease of the services, in seconds."""
 
-RESTART_AFTER: Final = 1.5
-"""Seconds after which a killed service returns, if no successor has appeared by then."""
+PAUSE: Final = 3 * LEASE
+"""For how long a leader is paused."""
+
+LOSS: Final = 0.03
+"""The share of requests, and of answers, that the provider loses."""
+
+SECONDS_PER_ACT: Final = 1.0
+"""The provider is slow enough for this much work between two blows, so that each comes mid-run."""
+
+INVOICING: Final = 1 / 3
+"""The share of a charge's time in which the leader has not asked the provider yet."""
+
+RETURN_AFTER: Final = 3.0
+"""Seconds after which a victim returns, if no successor has appeared by then."""
 
 LOOK_EVERY: Final = 0.005
 """Seconds between two looks at the books."""
 
 PATIENCE: Final = 30.0
 """Seconds beyond the expected ones before the story ends with whatever there is."""
+
+START_LIMIT: Final = 120.0
+"""Seconds that all processes may take to start: a few, unless the machine has much else to do."""
 
 
 @frozen
@@ -39,18 +56,36 @@ class Plan:
     nodes: int = 4
     subscriptions: int = 200
     kills: int = 3
+    """Every second one comes between the provider's acceptance and its answer."""
+    pauses: int = 1
+    cuts: int = 1
+    seed: int = 0
+    """Decides what happens when, and what the provider loses; not what the system does."""
+
+    @property
+    def harms(self) -> list[Harm]:
+        """What happens to leaders, in order."""
+        harms = [Harm.KILLED, Harm.KILLED_UNHEARD] * self.kills
+        harms = harms[: self.kills] + [Harm.PAUSED] * self.pauses + [Harm.CUT_OFF] * self.cuts
+        random.Random(self.seed).shuffle(harms)  # noqa: S311 - a story, no secret
+        return harms
+
+    @property
+    def seconds_per_charge(self) -> float:
+        """How long a charge takes a leader and the provider together."""
+        work = SECONDS_PER_ACT * (len(self.harms) + 1)
+        return min(1.0, max(0.005, work * PARALLEL / self.subscriptions))
 
     @property
     def latency(self) -> float:
         """How long the provider takes for a charge, in seconds."""
-        work = SECONDS_PER_ACT * (self.kills + 1)
-        return min(1.0, max(0.005, work * PARALLEL / self.subscriptions))
+        return self.seconds_per_charge * (1 - INVOICING)
 
     @property
     def limit(self) -> float:
         """Seconds after which the story gives up."""
-        charging = (self.latency + 0.02) * self.subscriptions / PARALLEL
-        return PATIENCE + charging + self.kills * 2 * RESTART_AFTER
+        charging = (self.seconds_per_charge + 0.03) * self.subscriptions / PARALLEL
+        return PATIENCE + charging + len(self.harms) * 2 * RETURN_AFTER
 
 
 class Audience(Protocol):
@@ -70,7 +105,7 @@ async def play(plan: Plan, folder: Path, audience: Audience) -> Report:
     """
     audience.say(
         f"subscriptions due: {plan.subscriptions}, services: {plan.nodes}, "
-        f"kills of their leader: {plan.kills}"
+        f"blows to their leader: {len(plan.harms)}, seed: {plan.seed}"
     )
     database = folder / "subscriptions.db"
     subscriptions.create(database, plan.subscriptions)
@@ -100,24 +135,30 @@ class _Drama:
     _books: Subscriptions
     _ledger: Ledger
     _audience: Audience
-    _kills: list[Kill] = field(factory=list)
+    _blows: list[Blow] = field(factory=list)
     _arguments: dict[str, list[str]] = field(factory=dict)
     _ended: float = 0.0
 
     async def perform(self) -> None:
-        ledger = self._stage.folder / "ledger.db"
+        plan = self._plan
         provider, url = await self._stage.nursery.start(
-            self._stage.provide, ledger, self._plan.latency
+            self._stage.provide,
+            [
+                *("--ledger", str(self._stage.folder / "ledger.db")),
+                *("--latency", str(plan.latency)),
+                *("--loss", str(LOSS), "--seed", str(plan.seed)),
+            ],
         )
         self._cast(url)
-        with trio.move_on_after(self._plan.limit) as limit:
-            for act in range(1, self._plan.kills + 1):
-                await self._kill_leader(
-                    after=self._plan.subscriptions * act // (self._plan.kills + 1)
-                )
+        with trio.move_on_after(START_LIMIT):
+            await self._until(self._all_there)
+        with trio.move_on_after(plan.limit) as limit:
+            for act, harm in enumerate(plan.harms, 1):
+                after = plan.subscriptions * act // (len(plan.harms) + 1)
+                await self._strike(harm, after, provider)
             await self._until(lambda: self._books.count_due() == 0)
         if limit.cancelled_caught:
-            self._audience.say(f"gave up after {self._plan.limit:.0f} s")
+            self._audience.say(f"gave up after {plan.limit:.0f} s")
         self._ended = time.time()
         for name in self._stage.services:
             self._stage.kill(name)
@@ -129,41 +170,76 @@ class _Drama:
     def _cast(self, provider: str) -> None:
         """Write the cluster's files and start every service."""
         folder = self._stage.folder
-        cluster = Cluster.local(self._plan.nodes)
+        cluster = attrs.evolve(Cluster.local(self._plan.nodes), timing=Timing(lease=LEASE))
         cluster.save(folder / "cluster.toml")
         for name in cluster.names:
             self._arguments[name] = [
                 *("--cluster", str(folder / "cluster.toml")),
                 *("--node", name, "--data", str(folder / f"{name}.db")),
                 *("--subscriptions", str(folder / "subscriptions.db"), "--provider", provider),
+                *("--invoicing", str(self._plan.seconds_per_charge * INVOICING)),
             ]
             self._enter(name)
 
     def _enter(self, name: str) -> None:
         self._stage.nursery.start_soon(self._stage.serve, name, self._arguments[name])
 
-    async def _kill_leader(self, after: int) -> None:
-        """Kill the leader at its work, and bring it back when it has a successor."""
-        await self._until(lambda: self._ledger.count() >= after and self._settled())
-        reign = self._stage.reign
-        assert reign is not None  # it is settled
-        self._kills.append(Kill(reign.leader, reign.epoch, time.time()))
-        self._stage.kill(reign.leader)
-        self._audience.say(f"kill -9 {reign.leader} at {self._ledger.count()} charges")
-        with trio.move_on_after(RESTART_AFTER):
-            await self._until(lambda: self._ledger.newest_epoch() > reign.epoch)
-        self._audience.say(f"{reign.leader} returns")
-        self._enter(reign.leader)
+    async def _strike(self, harm: Harm, after: int, provider: Actor) -> None:
+        """Do harm to the leader at its work, and bring it back when it has a successor."""
+        await self._until(lambda: self._at_work(after))
+        if harm is Harm.KILLED_UNHEARD:
+            self._stage.accepted = 0
+            await provider.tell("hold")
+            await self._until(lambda: self._stage.accepted in self._epochs())
+            epoch = self._stage.accepted
+        else:
+            epoch = self._ledger.newest_epoch()
+        leader = self._epochs()[epoch]
+        self._blows.append(Blow(harm, leader, epoch, time.time()))
+        charged = self._ledger.count()
+        match harm:
+            case Harm.KILLED | Harm.KILLED_UNHEARD:
+                self._audience.say(f"{harm} {leader} at {charged} charges")
+                self._stage.kill(leader)
+                await provider.tell("release")
+                await self._succession(epoch)
+                self._enter(leader)
+            case Harm.PAUSED:
+                self._audience.say(f"kill -STOP {leader} for {PAUSE:.1f} s at {charged} charges")
+                self._stage.pause(leader)
+                await self._wait(PAUSE)
+                self._stage.resume(leader)
+            case Harm.CUT_OFF:
+                self._audience.say(f"{leader} is cut off from its peers at {charged} charges")
+                await self._stage.services[leader].tell("cut")
+                await self._succession(epoch)
+                await self._stage.services[leader].tell("mend")
+        self._audience.say(f"{leader} returns")
 
-    def _settled(self) -> bool:
-        """Whether all services are there and the last victim has a successor."""
-        reign = self._stage.reign
+    def _epochs(self) -> dict[int, str]:
+        """Who leads in which epoch, as far as the story has heard."""
+        return dict(self._stage.reigns.keys())
+
+    def _all_there(self) -> bool:
+        return len(self._stage.services) == self._plan.nodes and self._stage.complete
+
+    def _at_work(self, after: int) -> bool:
+        """Whether all services are there, and the newest leader charges."""
+        newest = self._ledger.newest_epoch()
         return (
-            len(self._stage.services) == self._plan.nodes
-            and self._stage.complete
-            and reign is not None
-            and all(kill.epoch < reign.epoch for kill in self._kills)
+            self._ledger.count() >= after
+            and self._all_there()
+            and newest in self._epochs()
+            and newest == max(self._epochs())
         )
+
+    async def _succession(self, epoch: int) -> None:
+        with trio.move_on_after(RETURN_AFTER):
+            await self._until(lambda: self._ledger.newest_epoch() > epoch)
+
+    async def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        await self._until(lambda: time.monotonic() >= end)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -180,7 +256,7 @@ class _Drama:
                 charges=self._ledger.charges(),
                 attempts=self._ledger.attempts(),
                 reigns=[reigns[key] for key in sorted(reigns)],
-                kills=self._kills,
+                blows=self._blows,
                 ended=self._ended,
             )
         )

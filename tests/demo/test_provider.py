@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from paxos.demo.ledger import Ledger, Outcome
-from paxos.demo.provider import MAX_BODY, make_app
+from paxos.demo.provider import LOST, MAX_BODY, Mood, make_app
 
 ANN = {"subscription": "ann", "period": "1", "cents": 500}
 
@@ -111,3 +111,46 @@ def test_a_malformed_request_is_refused_and_leaves_no_trace(
 def test_a_huge_request_is_refused(client: FlaskClient, ledger: Ledger) -> None:
     assert charge(client, body=ANN | {"period": "p" * MAX_BODY})[0] in (400, 413)
     assert ledger.attempts() == []
+
+
+def look_up(client: FlaskClient, key: str, epoch: object) -> tuple[int, Any]:
+    headers = {"Idempotency-Key": key, "Paxos-Epoch": str(epoch)}
+    response = client.post("/look-up", json={}, headers=headers)
+    return response.status_code, response.get_json()
+
+
+def test_a_charge_can_be_looked_up(client: FlaskClient, ledger: Ledger) -> None:
+    assert look_up(client, "ann/1", 1)[0] == 404
+    receipt = charge(client, epoch=1)[1]["charge"]
+    status, found = look_up(client, "ann/1", 2)
+    assert (status, found["charge"]) == (200, receipt)
+    outcomes = [one.outcome for one in ledger.attempts()]
+    assert outcomes == [Outcome.UNKNOWN, Outcome.CHARGED, Outcome.REPEATED]
+
+
+def test_who_was_told_that_nothing_was_charged_can_rely_on_it(
+    client: FlaskClient, ledger: Ledger
+) -> None:
+    assert look_up(client, "ann/1", 7)[0] == 404
+    assert charge(client, epoch=6)[0] == 412, "it was under way when the successor asked"
+    assert look_up(client, "ann/1", 6)[0] == 412
+    assert ledger.charges() == []
+
+
+def test_what_is_lost_tells_nothing(ledger: Ledger) -> None:
+    lossy = make_app(ledger, Mood(loss=0.5, seed=3)).test_client()
+    statuses = {charge(lossy, key=str(n), body=ANN | {"period": str(n)})[0] for n in range(40)}
+    assert statuses == {201, LOST}
+    charged = len(ledger.charges())
+    assert 5 < charged < 35, "some were lost before the money moved, some after"
+    assert {look_up(lossy, str(n), 1)[0] for n in range(40)} == {200, 404, LOST}
+
+
+def test_an_answer_is_held_back_when_the_story_wants_it(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mood = Mood()
+    mood.hear("hold")
+    mood.hear("release")
+    assert charge(make_app(ledger, mood).test_client(), epoch=4)[0] == 201
+    assert capsys.readouterr().out == '{"accepted": 4}\n'

@@ -6,7 +6,7 @@ from attrs import evolve
 from rich.console import Console
 
 from paxos.demo.ledger import Attempt, Charge, Outcome
-from paxos.demo.report import Evidence, Kill, Reign, draw_up, sentences, table
+from paxos.demo.report import Blow, Evidence, Harm, Reign, draw_up, sentences, table
 from paxos.demo.subscriptions import Subscription
 
 GOOD = Evidence(
@@ -22,9 +22,10 @@ GOOD = Evidence(
         Attempt(10.5, 1, Outcome.CHARGED),
         Attempt(11.25, 2, Outcome.REPEATED),
         Attempt(11.5, 2, Outcome.CHARGED),
+        Attempt(11.6, 1, Outcome.FENCED),
     ],
     reigns=[Reign("node1", 1, 9.0), Reign("node2", 2, 11.2)],
-    kills=[Kill("node1", 1, 11.0)],
+    blows=[Blow(Harm.KILLED, "node1", 1, 11.0)],
     ended=13.2,
 )
 
@@ -39,6 +40,7 @@ def test_exactly_once_is_ok() -> None:
             {"leader": "node2", "epoch": 2, "charges": 1},
         ],
         "failovers_ms": [250],
+        "fenced_attempts": 1,
         "ok": True,
     }
 
@@ -86,9 +88,14 @@ def test_a_receipt_that_was_not_written_back_is_found() -> None:
     assert not draw_up(evolve(GOOD, unmarked=1)).ok
 
 
-def test_a_kill_without_a_successor_has_no_failover() -> None:
-    late = Kill("node2", 2, 13.0)
-    assert draw_up(evolve(GOOD, kills=[late])).failovers == ()
+def test_a_blow_without_a_successor_has_no_failover() -> None:
+    late = Blow(Harm.PAUSED, "node2", 2, 13.0)
+    assert draw_up(evolve(GOOD, blows=[late])).failovers == ()
+
+
+def test_an_epoch_that_ends_without_a_blow_lost_its_lease() -> None:
+    first, second = draw_up(evolve(GOOD, blows=[])).epochs
+    assert (first.end, second.end) == ("lost its lease", "led to the end")
 
 
 def test_people_read_a_table_and_a_verdict() -> None:

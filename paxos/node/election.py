@@ -14,7 +14,7 @@ from paxos.node.term import Term
 from paxos.replicated.decrees import Void
 from paxos.replicated.election_decrees import MAX_PRIORITY, ElectionView, HandOver
 from paxos.replicated.elections import Candidate
-from paxos.replicated.office import Loss
+from paxos.replicated.standing import Loss
 from paxos.replicated.values import Leadership
 
 if TYPE_CHECKING:

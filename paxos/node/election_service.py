@@ -18,8 +18,8 @@ from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.effects import Intent
 from paxos.replicated.election_decrees import MAX_PROCLAIMED, LeaderChanged
 from paxos.replicated.elections import Elections
-from paxos.replicated.office import Decide, Loss, Lost, Out, Won
 from paxos.replicated.roles import Roles
+from paxos.replicated.standing import Decide, Loss, Lost, Out, Won
 from paxos.replicated.state import Applied
 from paxos.replicated.timing import Timing
 from paxos.replicated.values import CommandId, Leadership

@@ -10,7 +10,8 @@ from paxos.errors import ElectionRefused, LeadershipLost
 from paxos.node.clock import Clock, asleep
 from paxos.replicated.decrees import Void
 from paxos.replicated.election_decrees import Proclaim
-from paxos.replicated.office import Loss, Office
+from paxos.replicated.office import Office
+from paxos.replicated.standing import Loss
 from paxos.replicated.values import Leadership
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from enum import Enum
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from paxos.protocol.effects import Effect, Effects, Wake
 from paxos.replicated.decrees import Change, Decree, Ruling, Void
@@ -31,80 +30,13 @@ from paxos.replicated.election_decrees import (
 )
 from paxos.replicated.elections import Elections
 from paxos.replicated.leases import Lease, Vigil
+from paxos.replicated.standing import Decide, Loss, Lost, Out, Standing, Won
 from paxos.replicated.state import ReplicatedState
 from paxos.replicated.timing import Timing
 from paxos.replicated.values import Leadership, Session
 
 SOON = 0.0002
 """No alarm is set for less, in seconds: where a clock is coarse, it would ring without end."""
-
-
-class Loss(Enum):
-    """Why a term is over."""
-
-    EXPIRED = "expired"
-    """The lease ended before a renewal was decided, or others have decided that it did."""
-    RESIGNED = "resigned"
-    """The application resigned."""
-    DEPOSED = "deposed"
-    """It is to be handed over to another candidate."""
-    DISCONNECTED = "disconnected"
-    """The lease ended while this node knew no leader of the log, or could not write its journal."""
-    STALLED = "stalled"
-    """This process did not run for too long: paused, suspended, or busy without a checkpoint."""
-
-
-@frozen
-class Decide(Effect):
-    """Have a decree decided, and call `Office.ruled` with what became of it."""
-
-    decree: Decree
-
-
-@frozen
-class Won(Effect):
-    """The node leads an election, in this epoch."""
-
-    election: str
-    epoch: int
-
-
-@frozen
-class Lost(Effect):
-    """The node's term is over; `Office.leave` is to be called when its work has stopped."""
-
-    election: str
-    loss: Loss
-
-
-@frozen
-class Out(Effect):
-    """The node is neither a candidate nor the leader of an election any more."""
-
-    election: str
-    refused: str = ""
-    """Why it could not become a candidate; empty where it left."""
-
-
-@define
-class Standing:
-    """A node's part in one election."""
-
-    priority: int
-    value: bytes
-    wanted: bool = True
-    """False as soon as it is to leave."""
-    undecided: bool = False
-    """Whether a decree of it is under way."""
-    epoch: int | None = None
-    """Of its term, from the moment at which it was won."""
-    lost: bool = False
-    """Whether that term is over."""
-
-    @property
-    def leading(self) -> bool:
-        """Whether this node believes that it leads."""
-        return self.epoch is not None and self.wanted and not self.lost
 
 
 class Log(Protocol):
@@ -144,6 +76,8 @@ class Office:
     """The state's elections at the last look; a snapshot puts others in their place."""
     _presiding: bool = False
     _announced: bool = False
+    _retry: set[str] = field(factory=set)
+    """Elections of which only the state can tell what became of the last decree."""
     _appointing: dict[str, Leadership] = field(factory=dict)
     _expiring: set[Expire] = field(factory=set)
 
@@ -216,6 +150,7 @@ class Office:
         mine = self._elections.sessions.get(self.session.node)
         if mine is not None and mine.boot == self.session.boot:
             self.lease.chosen(mine.renewal)
+            self.lease.renewals = max(self.lease.renewals, mine.renewal)
         return self._settle_all(now)
 
     def _ruled(self, decree: Decree, ruling: Ruling | None, now: float) -> Effects:
@@ -228,6 +163,9 @@ class Office:
                 del self.standings[name]
                 return (Out(name, ruling.why),)
             case Campaign(election=name) | Resign(election=name):
+                if ruling is None:  # not at once: what is refused would be proposed without end
+                    self._retry.add(name)
+                    return ()
                 self.standings[name].undecided = False
                 return self._settle(name, now)
         return ()
@@ -273,7 +211,12 @@ class Office:
             due = bool(self.standings) and now >= self.lease.due
         if not due or self.disabled:
             return ()
-        return (Decide(Renew(self.lease.send(now), self.lease.microseconds)),)
+        effects: list[Effect] = [Decide(Renew(self.lease.send(now), self.lease.microseconds))]
+        for name in sorted(self._retry):
+            self.standings[name].undecided = False
+            effects += self._settle(name, now)
+        self._retry.clear()
+        return tuple(effects)
 
     def _due(self) -> float:
         leading = any(standing.leading for standing in self.standings.values())

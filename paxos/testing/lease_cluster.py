@@ -17,7 +17,8 @@ from attrs import Factory, define, field, frozen
 from paxos.protocol.effects import Effects, Wake
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.election_decrees import HandOver, LeaderChanged, Renew
-from paxos.replicated.office import Decide, Lost, Office, Out, Won
+from paxos.replicated.office import Office
+from paxos.replicated.standing import Decide, Lost, Out, Won
 from paxos.replicated.state import Applied, ReplicatedState
 from paxos.replicated.values import Batch, Command, CommandId, Leadership, Session
 

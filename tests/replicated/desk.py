@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from paxos.protocol.effects import Effect, Wake
 from paxos.replicated.decrees import Decree, Ruling
-from paxos.replicated.office import Decide, Office, Won
+from paxos.replicated.office import Office
+from paxos.replicated.standing import Decide, Won
 from paxos.replicated.state import ReplicatedState
 from paxos.replicated.values import Batch, Command, Leadership, Session
 from paxos.testing.lease_cluster import NoMachine, Patience

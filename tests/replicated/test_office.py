@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from paxos.replicated.decrees import Void
 from paxos.replicated.election_decrees import Campaign, Expire, HandOver, Renew, Resign
-from paxos.replicated.office import Loss, Lost, Out, Won
+from paxos.replicated.standing import Loss, Lost, Out, Won
 from paxos.replicated.state import ReplicatedState
-from paxos.replicated.values import Leadership
+from paxos.replicated.values import Batch, Command, Leadership, Session
 from paxos.testing.lease_cluster import NoMachine
 from tests.replicated.desk import BILLING, MICROSECONDS, Desk
 
@@ -217,3 +217,21 @@ def test_state_that_jumps_tells_of_terms_and_renewals_as_the_log_would_have() ->
     desk.state.restore(other.state.snapshot())
     desk.take(desk.office.turned(0.7))
     assert desk.done == [Lost("billing", Loss.EXPIRED)]
+
+
+def test_decree_whose_ruling_is_not_known_is_followed_up_with_the_next_renewal() -> None:
+    desk = Desk()
+    campaign = desk.stand()
+    assert desk.take(desk.office.applied((), [(campaign, None)], 0.1)) == []
+    renew, again = desk.take(desk.office.wake(0.3))
+    assert isinstance(renew, Renew)
+    assert again == Campaign(3, MICROSECONDS, "billing", 0, b"v")
+
+
+def test_node_that_finds_renewals_of_its_own_session_goes_on_from_there() -> None:
+    state = ReplicatedState(NoMachine())
+    earlier = Campaign(7, MICROSECONDS, "reports", 0, b"")
+    state.apply(0, Batch((Command(Session("node1", 1), 0, earlier),)), Session("node1", 1))
+    desk = Desk(state=state)
+    desk.take(desk.office.wake(0.1))
+    assert desk.stand(0.1) == Campaign(8, MICROSECONDS, "billing", 0, b"v")

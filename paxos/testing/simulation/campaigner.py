@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from paxos.replicated.election_decrees import HandOver, Proclaim
-from paxos.replicated.office import Loss
+from paxos.replicated.standing import Loss
 from paxos.replicated.values import Leadership
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.messages import OwnMessage, Propose
-from paxos.replicated.office import Decide, Lost, Out, Won
 from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import ROUTES, Role
@@ -24,6 +23,7 @@ from paxos.replicated.snapshot_messages import (
     SaveSnapshot,
     SupplyPieces,
 )
+from paxos.replicated.standing import Decide, Lost, Out, Won
 from paxos.replicated.state import Applied
 from paxos.replicated.values import Command, CommandId, Result, Session
 from paxos.testing.simulation.disk import Disk

@@ -20,6 +20,7 @@ from paxos.node.election_service import ElectionService
 from paxos.node.engine import Engine, Watcher
 from paxos.node.instrument import Instrument
 from paxos.node.key_file import watch_keys
+from paxos.node.nursery import open_nursery
 from paxos.node.opening import open_journal
 from paxos.node.post import Post
 from paxos.node.storage import Storage, open_storage
@@ -499,7 +500,7 @@ async def open_node(
                     compaction or Compaction(),
                 )
                 await post.resolve()
-                async with trio.open_nursery() as nursery:
+                async with open_nursery() as nursery:
                     nursery.start_soon(node.run, Desk(node, post))
                     if cluster.key_file is not None:
                         nursery.start_soon(watch_keys, cluster.key_file, wire, node.happened)

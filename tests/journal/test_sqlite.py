@@ -41,6 +41,13 @@ def test_only_the_owner_can_read_the_files(open_sqlite: Open) -> None:
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
+def test_every_commit_is_synced_before_it_returns(open_sqlite: Open) -> None:
+    """Only a power cut, or a disk that fails to sync, could tell otherwise."""
+    writer = open_sqlite()._writer
+    assert writer.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_anybody_can_look_while_the_node_runs(open_sqlite: Open) -> None:
     journal = open_sqlite()
     journal.write([Voted(0, BALLOT, "leader=node2, epoch=7"), Voted(1, BALLOT, "lost")])

@@ -19,6 +19,7 @@ from attrs import evolve
 from paxos.errors import PaxosError
 from paxos.node.client import Client, open_client
 from paxos.node.cluster import Cluster, Timing
+from paxos.node.nursery import open_nursery
 from paxos.replicated.values import Leadership
 from paxos.testing.processes.disk import SWITCH, CannotFailSyncs, build_failing_sync, limit_files
 from paxos.testing.processes.logs import Log, compare_logs, read_log
@@ -103,7 +104,7 @@ class LocalCluster:
                 self._library = build_failing_sync(self.folder)
             stack.callback(self._relay.close)
             await self._prepare()
-            nursery = await stack.enter_async_context(trio.open_nursery())
+            nursery = await stack.enter_async_context(open_nursery())
             stack.callback(nursery.cancel_scope.cancel)
             stack.push_async_callback(self._kill_all)
             nursery.start_soon(self._relay.run, self._addresses())
@@ -119,12 +120,7 @@ class LocalCluster:
         traceback: TracebackType | None,
     ) -> bool | None:
         """Kill whoever still runs."""
-        try:
-            return await self._stack.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup as group:
-            if group.exceptions != (error,):
-                raise
-            return False  # the block's own error, as it was raised
+        return await self._stack.__aexit__(kind, error, traceback)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from paxos.journal import Journal, JournalCorrupt, SqliteJournal, set_aside
+from paxos.journal import Journal, JournalCorrupt, JournalError, SqliteJournal, set_aside
 from paxos.node.cluster import Cluster
 from paxos.node.snapshots import load_snapshot
 from paxos.protocol.records import Snapshotted
 from paxos.wire import decode_value, encode_value
+
+PARTS: Final = ("", "-wal", "-shm", ".witness")
+"""What a journal's files add to its path."""
 
 
 def open_journal(
@@ -24,9 +29,11 @@ def open_journal(
 
     Raises:
         JournalCorrupt: The journal is damaged, and the node is the only member.
-        JournalError: The journal cannot be opened; the text says why.
+        JournalError: The journal cannot be opened, or others can use its files; the text says why.
 
     """
+    for part in PARTS:
+        _require_private(Path(f"{os.fspath(path)}{part}"))
     try:
         return _open(path, cluster, name)
     except JournalCorrupt as error:
@@ -50,3 +57,16 @@ def _open(path: str | os.PathLike[str], cluster: Cluster, name: str) -> Journal:
         journal.close()
         raise
     return journal
+
+
+def _require_private(path: Path) -> None:
+    """Refuse a file that others could have read or changed: it holds what the cluster decides."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return  # it is made private, or opening it says what is wrong
+    if mode & 0o077:
+        raise JournalError(
+            f"the journal's file {path} can be used by others than its owner (mode {mode:04o}); "
+            f"run: chmod 600 {path}"
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from paxos.journal import JournalCorrupt
+from paxos.journal import JournalCorrupt, JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.opening import open_journal
 from paxos.protocol.ballot import Ballot
@@ -93,3 +93,15 @@ def test_a_healthy_journal_is_left_alone(tmp_path: Path) -> None:
     with closing(open_journal(path, three, "node1", pytest.fail)) as journal:
         assert journal.doubt == ""
         assert len(list(journal.recover())) == 3
+
+
+@pytest.mark.parametrize("part", ["", ".witness"])
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_journal_that_others_can_use_is_refused(tmp_path: Path, part: str, mode: int) -> None:
+    path, three = tmp_path / "node1.db", cluster()
+    voted(path, three)
+    Path(f"{path}{part}").chmod(mode)
+    with pytest.raises(JournalError, match="chmod 600"):
+        open_journal(path, three, "node1", pytest.fail)
+    Path(f"{path}{part}").chmod(0o600)
+    open_journal(path, three, "node1", pytest.fail).close()

@@ -66,6 +66,9 @@ _CORRUPT = (
     sqlite3.SQLITE_ERROR,  # our statements never change, so the tables must have
 )
 
+_SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""The second comes in place of the first where the message shows damaged bytes."""
+
 _Row = tuple[int, int | None, str | None, str, bytes, int]
 
 
@@ -238,7 +241,7 @@ class SqliteJournal:
             self._count_write((*crcs, begun.number, promised.number, frontier))
             self._writer.execute("COMMIT")
             self._tell_witness()
-        except (sqlite3.Error, OSError) as error:
+        except (*_SQLITE_ERRORS, OSError) as error:
             # The kernel may have thrown away what it could not write and call the next sync a
             # success. So there is no next one, and no rollback: only another life may write.
             self._failure = (
@@ -403,8 +406,8 @@ class SqliteJournal:
             yield
         except OSError as error:
             raise JournalError(f"journal {self.path} {what}: {error.strerror}") from error
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        except _SQLITE_ERRORS as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             kind = JournalCorrupt if code in _CORRUPT else JournalError
             raise kind(f"journal {self.path} {what}: {error}") from error
 

@@ -186,7 +186,11 @@ class LocalCluster:
 
     def pause(self, name: str) -> None:
         """Stop a member in the middle of whatever it does (SIGSTOP)."""
-        self._processes[name].send_signal(signal.SIGSTOP)
+        process = self._processes[name]
+        process.send_signal(signal.SIGSTOP)
+        # The signal takes a moment. If we died in it, the system would see no stopped child that it
+        # must wake (see `start`), and the child would stop afterwards, for ever.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         self._paused.add(name)
 
     def resume(self, name: str) -> None:

@@ -186,7 +186,7 @@ def read_about(db: sqlite3.Connection, path: Path, cluster: str, node: str) -> d
         JournalError: The journal has another format, cluster or node.
 
     """
-    rows = {key: (value, crc) for key, value, crc in db.execute("SELECT * FROM about")}
+    rows = {key: (value, crc) for key, value, crc in db.execute("SELECT key, value, crc FROM about")}
     version = rows.get("format", (None, None))[0]
     if isinstance(version, int) and version != FORMAT:
         raise JournalError(

@@ -12,7 +12,8 @@ import click
 from paxos.cli.group import FAILED, INTERRUPTED, Commands
 
 NAMES: Final = (
-    *("init", "serve", "elect", "status", "propose", "key", "readmit"),
+    *("init", "serve", "elect", "status", "propose", "key"),
+    *("verify", "readmit", "backup", "restore", "recover"),
     *("demo", "simulate", "chaos", "check"),
 )
 """The commands; each is in the module of its name."""

@@ -28,7 +28,7 @@ class Compaction:
     """Snapshots and deletions, on the writing connection of a journal; inside transactions."""
 
     def __init__(self, db: sqlite3.Connection, path: Path, first: int) -> None:
-        self._db = db
+        self._db, self._path = db, path
         self.snapshots = tuple(_read_snapshots(db, path))
         self.first = first
         lowest = [db.execute(f"SELECT min(slot) FROM {table}").fetchone()[0] for table in _LOG]  # noqa: S608 - one of two names
@@ -40,6 +40,15 @@ class Compaction:
         """Positions of pieces that belong to no snapshot any more."""
         self._drafts: set[int] = set()
         """Positions of snapshots that are under way."""
+
+    def check(self, frontier: int) -> None:
+        """See that a snapshot tells what the log does not begin with; raise `JournalCorrupt`."""
+        last = self.snapshots[-1].position if self.snapshots else 0
+        if not self.first <= last <= frontier:
+            raise JournalCorrupt(
+                f"journal {self._path} is damaged: its log begins at slot {self.first}, and the "
+                f"snapshot of what was before is missing"
+            )
 
     def put(self, pieces: Iterable[Piece]) -> list[int]:
         """Store pieces of a snapshot that is under way; return the rows' checksums."""

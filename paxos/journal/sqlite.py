@@ -155,6 +155,7 @@ class SqliteJournal:
             self.boot = int(str(facts["boot"])) + 1
             self.frontier = int(str(facts["frontier"]))
             self._compaction = Compaction(db, self.path, int(str(facts["first"])))
+            self._compaction.check(self.frontier)
             self._begun = _parse_ballot(str(facts["begun"]))
             self._promised = _parse_ballot(str(facts["promised"]))
             self._mark, open_crc = _parse_mark(str(facts["identity"]), str(facts["writes"]))

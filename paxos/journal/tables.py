@@ -186,7 +186,27 @@ def read_about(db: sqlite3.Connection, path: Path, cluster: str, node: str) -> d
         JournalError: The journal has another format, cluster or node.
 
     """
-    rows = {key: (value, crc) for key, value, crc in db.execute("SELECT key, value, crc FROM about")}
+    about = read_facts(db, path)
+    for key, wanted in (("cluster", cluster), ("node", node)):
+        if about.get(key) != wanted:
+            raise JournalError(
+                f"journal {path} belongs to {key} {about.get(key)!r}, not to {wanted!r}; "
+                "a node must start with its own journal"
+            )
+    return about
+
+
+def read_facts(db: sqlite3.Connection, path: Path) -> dict[str, object]:
+    """Return the facts about a journal, whosever it is.
+
+    Raises:
+        JournalCorrupt: One of them is damaged, or the tables are not as they were made.
+        JournalError: The journal has another format.
+
+    """
+    made = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
+    facts = db.execute("SELECT key, value, crc FROM about")
+    rows = {key: (value, crc) for key, value, crc in facts}
     version = rows.get("format", (None, None))[0]
     if isinstance(version, int) and version != FORMAT:
         raise JournalError(
@@ -198,11 +218,6 @@ def read_about(db: sqlite3.Connection, path: Path, cluster: str, node: str) -> d
             raise JournalCorrupt(
                 f"journal {path} is damaged: about.{key} = {value!r} does not match its checksum"
             )
-    about = {key: value for key, (value, _) in rows.items()}
-    for key, wanted in (("cluster", cluster), ("node", node)):
-        if about.get(key) != wanted:
-            raise JournalError(
-                f"journal {path} belongs to {key} {about.get(key)!r}, not to {wanted!r}; "
-                "a node must start with its own journal"
-            )
-    return about
+    if [sql for (sql,) in made] != [sql for sql in SCHEMA if sql.startswith("CREATE")]:
+        raise JournalCorrupt(f"journal {path} is damaged: its tables are not as they were made")
+    return {key: value for key, (value, _) in rows.items()}

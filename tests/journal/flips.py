@@ -19,6 +19,7 @@ from random import Random
 from attrs import frozen
 
 from paxos.journal import JournalError, SqliteJournal
+from paxos.journal.snapshots import pieces_of, snapshot_records
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
 from paxos.replicated.values import Batch, Command, Leadership, Session
@@ -34,6 +35,7 @@ class Written:
 
     files: dict[str, bytes]
     records: tuple[Record, ...]
+    snapshot: bytes
 
 
 def open_journal(path: Path) -> SqliteJournal:
@@ -55,14 +57,20 @@ def write(folder: Path) -> Written:
     first.write([Begun(Ballot(2, "node1")), Voted(0, ballot, Leadership("node2", 1))])
     for slot in range(1, 30):
         first.write([Voted(slot, ballot, value(slot)), Learned(slot - 1, None, value(slot - 1))])
+    first.write(list(snapshot_records(10, [b"the state, " * 200, b"and its end"])))
     first.close()  # which copies the log into the file
     second = open_journal(path)
     for slot in range(30, 45):
         second.write([Voted(slot, ballot, value(slot)), Promised(Ballot(slot, "node3"))])
     files = {part: Path(f"{path}{part}").read_bytes() for part in PARTS}
-    records = tuple(second.recover())
+    records, snapshot = read(second)
     second.close()
-    return Written(files, records)
+    return Written(files, records, snapshot)
+
+
+def read(journal: SqliteJournal) -> tuple[tuple[Record, ...], bytes]:
+    """Read all that a starting node reads."""
+    return tuple(journal.recover()), b"".join(pieces_of(journal, journal.snapshots[-1]))
 
 
 def outcome(written: Written, folder: Path, part: str, bit: int) -> str:
@@ -76,7 +84,7 @@ def outcome(written: Written, folder: Path, part: str, bit: int) -> str:
     try:
         journal = open_journal(path)
         try:
-            records = tuple(journal.recover())
+            found = read(journal)
         finally:
             journal.close()
     except JournalError:
@@ -87,7 +95,7 @@ def outcome(written: Written, folder: Path, part: str, bit: int) -> str:
     if journal.doubt:
         return "in doubt"
     where = f"bit {bit % 8} of byte {bit // 8} of the file{part or ' itself'}"
-    assert records == written.records, f"{where} was turned, and nobody noticed"
+    assert found == (written.records, written.snapshot), f"{where} was turned, and nobody noticed"
     return "harmless"
 
 

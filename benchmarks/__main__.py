@@ -53,8 +53,10 @@ def _run(asked: argparse.Namespace) -> int:
 def run_one(benchmark: Benchmark, asked: argparse.Namespace) -> tuple[Any, Output, float]:
     """Run one benchmark with a bar on standard error; return input, output and seconds."""
     given = benchmark.size(asked.quick, asked.seed)
-    if asked.events is not None and "events" in attrs.fields_dict(type(given)):
-        given = attrs.evolve(given, events=asked.events)
+    for option in ("events", "where"):
+        value = getattr(asked, option)
+        if value is not None and option in attrs.fields_dict(type(given)):
+            given = attrs.evolve(given, **{option: value})
     console = Console(stderr=True)
     columns = (
         TextColumn(benchmark.name),
@@ -119,6 +121,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
     parser.add_argument(
         "--events", type=Path, metavar="PATH", help="write the simulator's raw events, JSON lines"
+    )
+    parser.add_argument(
+        "--where", type=Path, metavar="DIR", help="where journals lie (default: temporary files)"
     )
     asked = parser.parse_args(arguments)
     if "all" in asked.benchmarks:

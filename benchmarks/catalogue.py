@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks.contention import sweep as contention
+from benchmarks.failover import drill as failover
 from benchmarks.suite import Benchmark
 
 CATALOGUE: Final[dict[str, Benchmark]] = {
@@ -15,6 +16,12 @@ CATALOGUE: Final[dict[str, Benchmark]] = {
             "rounds-to-decision when many propose at once, simulated",
             contention.sweep,
             contention.run,
+        ),
+        Benchmark(
+            "failover",
+            "a leader killed, paused, cut off or stopped: real processes",
+            failover.usual,
+            failover.run,
         ),
     )
 }

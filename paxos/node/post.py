@@ -10,7 +10,7 @@ from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
-from paxos.replicated.messages import Propose
+from paxos.replicated.messages import Propose, Refused
 from paxos.replicated.routing import ROUTES, Role
 from paxos.transport import Address, UnreliableTransport
 from paxos.wire import Wire, encode
@@ -123,7 +123,9 @@ class Post:
 
         """
         asked: list[tuple[str, Message]] = []
-        for datagram, address in await self._transport.receive():
+        datagrams = await self._transport.receive()
+        self._hear_refusals()
+        for datagram, address in datagrams:
             incoming = self._wire.incoming(datagram)
             if incoming is None:
                 continue
@@ -148,6 +150,13 @@ class Post:
                 "first; never run two from copies of one member's files"
             )
         return asked
+
+    def _hear_refusals(self) -> None:
+        """Tell this node's roles which peers' machines say that nobody listens there."""
+        for refusing in self._transport.refusals():
+            for name, address in self._addresses.items():
+                if address == refusing:
+                    self.deliver(name, Refused())
 
     def _from_peer(self, source: str, message: Message) -> None:
         if isinstance(message, Propose) and message.hops > 1:

@@ -20,7 +20,15 @@ from paxos.protocol.proposer import Idle as NoBallot
 from paxos.protocol.proposer import Leading, Preparing, Proposer
 from paxos.replicated.admission import Admission
 from paxos.replicated.events import LeaderSuspected, QuorumLost
-from paxos.replicated.messages import Heard, Heartbeat, Poll, Polled, Resigned
+from paxos.replicated.messages import (
+    Heard,
+    Heartbeat,
+    Poll,
+    Polled,
+    Probe,
+    Refused,
+    Resigned,
+)
 from paxos.replicated.timing import Estimate, FailureDetector, Timing
 
 POLL_ATTEMPTS = 4
@@ -36,6 +44,8 @@ class Following:
 
     ballot: Ballot
     detector: FailureDetector
+    doubted: float | None = None
+    """When the leader is given up unless it is heard, since a `Refused` came; else None."""
 
 
 @define
@@ -106,6 +116,10 @@ class Candidacy:
     """Whom this node last encouraged, and until when it encourages nobody else."""
     failure: str = ""
     """Why this node can keep no ballots any more; empty when it can."""
+    declined: tuple[str, Poll, float] | None = None
+    """The last poll that this node refused because it heard a leader, by whom, and when."""
+    refused: Ballot = Ballot.ZERO
+    """The ballot of whose leader a `Refused` was believed; that happens once."""
     why: str = "just started"
     """Why no leader is known, for people; empty when one is."""
 
@@ -129,7 +143,11 @@ class Candidacy:
             case Polled():
                 return self.on_polled(source, message, now)
             case Resigned():
-                return self.on_resigned(source, message)
+                return self.on_resigned(source, message, now)
+            case Probe():
+                return self.on_probe(source, message, now)
+            case Refused():
+                return self.on_refused(source, now)
         return ()
 
     def admit(self) -> Effects:
@@ -168,6 +186,7 @@ class Candidacy:
             effects = (Send((source,), heard),)
         if isinstance(state, Following) and beat.ballot == state.ballot:
             state.detector.arrive(now)
+            state.doubted = None
             return effects
         if beat.round_trip:
             self.round_trip.mean = beat.round_trip / 1e6
@@ -175,14 +194,50 @@ class Candidacy:
         self.state = Following(beat.ballot, FailureDetector(self.timing, now))
         self.grant = _NOBODY  # whoever was encouraged has stood by now
         self.failures, self.last_leader, self.via, self.why = 0, beat.ballot.node, None, ""
-        return (*effects, *lost, Wake(self.timing.heartbeat, self.timing.heartbeat))
+        self.declined = None
+        return (*effects, *lost, Wake(*(self.probing,) * 2))
 
-    def on_resigned(self, source: str, message: Resigned) -> Effects:
+    def on_resigned(self, source: str, message: Resigned, now: float) -> Effects:
         """Stand at once, in the order of rank: there is no silence to wait for."""
         if not isinstance(self.state, Following) or self.state.ballot != message.ballot:
             return ()
         self.why = f"{source} has stopped leading"
-        return self._stand_later(self._rank() * self.stagger)
+        return self._stand_in_turn(now)
+
+    def on_refused(self, source: str, now: float) -> Effects:
+        """Doubt the leader, whose machine says that its process is gone; ask it to answer.
+
+        Anybody can forge that, so it proves nothing: a leader that lives answers, and then all is
+        well. Where another node has asked for a candidacy, it has got no answer: that will do.
+        """
+        state = self.state
+        if not isinstance(state, Following) or state.ballot.node != source:
+            return ()
+        if state.ballot == self.refused or state.doubted is not None:
+            return ()
+        if self._asked_lately(now) is not None:
+            return self._give_up(state, now)
+        state.doubted = now + self.grace
+        return (Send((source,), Probe(state.ballot, answer=True)), Wake(*(self.grace,) * 2))
+
+    def _give_up(self, state: Following, now: float) -> Effects:
+        """Stand in the order of rank, because the leader was refused and did not answer.
+
+        A candidacy asks the others, who agree when they have lost the leader themselves. Where
+        this leader is heard again, that its machine refuses something is not believed a second
+        time.
+        """
+        self.refused = state.ballot
+        leader = state.ballot.node
+        self.why = f"{leader} led, and its machine says that nobody listens there any more"
+        event = LeaderSuspected(state.ballot, state.detector.silence(now))
+        return (event, *self._stand_in_turn(now))
+
+    def _asked_lately(self, now: float) -> tuple[str, Poll] | None:
+        """Return who was declined a moment ago, and what it asked."""
+        if self.declined is None or now - self.declined[2] >= self.timing.suspicion:
+            return None
+        return self.declined[:2]
 
     def on_poll(self, source: str, poll: Poll, now: float) -> Effects:
         """Encourage a candidate, unless a leader is heard or another candidate goes first."""
@@ -194,6 +249,9 @@ class Candidacy:
             self.grant = (source, now + self.stagger)
             if isinstance(self.state, Waiting) and not self.state.deferred:
                 effects = self._stand_later(self.stagger * (1 + self._rank()), deferred=True)
+        elif isinstance(self.state, Following):
+            self.declined = source, poll, now
+            effects = self._probe(self.state.ballot)  # see at once whether the other is right
         reply = Polled(poll.number, poll.sent, granted, self._live_ballot(), self.frontier)
         return (Send((source,), reply), *effects)
 
@@ -319,6 +377,18 @@ class Candidacy:
             self.round_trip.add(max(0.0, now - heard.sent / 1e6))
         return ()
 
+    def on_probe(self, source: str, probe: Probe, now: float) -> Effects:
+        """Answer a follower that fears this leader is gone."""
+        ballot = self.proposer.state
+        if not probe.answer or not isinstance(ballot, Leading) or probe.ballot != ballot.ballot:
+            return ()
+        return (Send((source,), self._sign_of_life(ballot, now)),)
+
+    def _sign_of_life(self, ballot: Leading, now: float) -> Heartbeat:
+        sent, round_trip = int(now * 1e6), int(self.round_trip.mean * 1e6)
+        marks = self.admission.marks()
+        return Heartbeat(ballot.ballot, self.frontier, sent, round_trip, marks)
+
     def resign(self) -> Effects:
         """Stop leading in an orderly way: the others need not wait for silence."""
         ballot = self.proposer.state
@@ -342,10 +412,8 @@ class Candidacy:
             return (lost, Send(self.others(), Resigned(ballot.ballot)), *self._fail(why))
         if self._stands_still(state, ballot, now):
             return self._fail("this node led, but this ballot could decide nothing")
-        sent, round_trip = int(now * 1e6), int(self.round_trip.mean * 1e6)
-        marks = self.admission.marks()
-        beat = Heartbeat(ballot.ballot, self.frontier, sent, round_trip, marks)
-        effects: Effects = (Send(self.others(), beat),) if self.others() else ()
+        others = self.others()
+        effects: Effects = (Send(others, self._sign_of_life(ballot, now)),) if others else ()
         return (*effects, *self._repeat(state, now), Wake(*(self.timing.heartbeat,) * 2))
 
     def _stands_still(self, state: Serving, ballot: Leading, now: float) -> bool:
@@ -374,18 +442,8 @@ class Candidacy:
     def wake(self, now: float) -> Effects:
         """Do what is due in this state."""
         match self.state:
-            case Following(detector=detector, ballot=ballot):
-                if not detector.suspects(now):
-                    # The ranks are staggered by less than a heartbeat: look when it is time.
-                    left = max(detector.threshold - detector.silence(now), 0.001)
-                    return (Wake(*(min(left, self.timing.heartbeat),) * 2),)
-                self.why = f"{ballot.node} led, and is silent"
-                event = LeaderSuspected(ballot, detector.silence(now))
-                rank = self._rank()
-                return (
-                    event,
-                    *(self._stand_later(rank * self.stagger) if rank else self.stand(now)),
-                )
+            case Following() as state:
+                return self._mind_the_leader(state, now)
             case Waiting():
                 return self.stand(now)
             case Polling() as state:
@@ -394,6 +452,22 @@ class Candidacy:
                 return self._prepare_again(state)
             case Serving():
                 return self._beat(now)
+
+    def _mind_the_leader(self, state: Following, now: float) -> Effects:
+        """Probe the leader, as long as it is neither refused nor silent for too long."""
+        detector, ballot = state.detector, state.ballot
+        if state.doubted is not None and now >= state.doubted:
+            return self._give_up(state, now)
+        if not detector.suspects(now):
+            # The ranks are staggered by less than a heartbeat: look again when it is time.
+            left = detector.threshold - detector.silence(now)
+            if state.doubted is not None:
+                left = state.doubted - now
+            pause = max(min(left, self.probing), 0.001)
+            return (*self._probe(ballot), Wake(pause, pause))
+        self.why = f"{ballot.node} led, and is silent"
+        event = LeaderSuspected(ballot, detector.silence(now))
+        return (event, *self._stand_in_turn(now))
 
     def _poll_again(self, state: Polling) -> Effects:
         if state.attempts == POLL_ATTEMPTS:
@@ -421,6 +495,18 @@ class Candidacy:
         poll = Poll(state.number, self.asked_at)
         return (Send(tuple(hesitant), poll), Wake(retry, 1.5 * retry))
 
+    def _stand_in_turn(self, now: float) -> Effects:
+        """Stand at once if this node is next behind the lost leader, else in the order of rank.
+
+        Whoever has lost the leader a moment earlier, and was declined, hears of the change of mind.
+        """
+        rank, asked = self._rank(), self._asked_lately(now)
+        effects = self._stand_later(rank * self.stagger) if rank else self.stand(now)
+        return (*effects, *(self.on_poll(*asked, now) if asked else ()))
+
+    def _probe(self, ballot: Ballot) -> Effects:
+        return (Send((ballot.node,), Probe(ballot, answer=False)),)
+
     def _stand_later(
         self, earliest: float, latest: float | None = None, *, deferred: bool = False
     ) -> Effects:
@@ -435,6 +521,16 @@ class Candidacy:
         elections down.
         """
         return min(self.round_trip.mean, self.timing.suspicion / 4)
+
+    @property
+    def probing(self) -> float:
+        """Seconds between two probes of the leader: 10 ms, with the usual heartbeat."""
+        return 0.4 * self.timing.heartbeat
+
+    @property
+    def grace(self) -> float:
+        """Seconds within which a live leader answers, mostly."""
+        return max(4 * self.pace, 0.1 * self.timing.heartbeat)
 
     @property
     def stagger(self) -> float:

@@ -9,6 +9,8 @@ message         from -> to                meaning
 `Heartbeat`     leader -> others          I lead at this ballot; the log is chosen to here
 `Heard`         follower -> leader        I hear you, and have learned to here
 `Resigned`      leader -> others          I stop leading now: do not wait for silence
+`Probe`         follower -> leader        its machine refuses it if its process is gone
+`Refused`       transport -> own roles    a peer's machine says that nobody listens there
 `Poll`          candidate -> others       would you promise me a ballot, if I began one?
 `Polled`        other -> candidate        yes, or no: I hear this leader
 `Propose`       any node -> leader        decide these commands
@@ -73,6 +75,24 @@ class Resigned(Message):
     """The leader stops in an orderly way."""
 
     ballot: Ballot
+
+
+@frozen
+class Probe(Message):
+    """Sent often, so that a dead leader's machine soon refuses one."""
+
+    ballot: Ballot
+    """The leader's."""
+    answer: bool
+    """Whether a heartbeat is asked for in return."""
+
+
+@frozen
+class Refused(Message):
+    """The transport to this node's own roles, about its source; it never travels.
+
+    A hint and no proof: the process may have begun anew, and anybody can forge a refusal.
+    """
 
 
 @frozen

@@ -25,9 +25,11 @@ from paxos.replicated.messages import (
     Heartbeat,
     Poll,
     Polled,
+    Probe,
     Propose,
     Read,
     Readable,
+    Refused,
     Resigned,
     StateChecksum,
 )
@@ -65,6 +67,8 @@ ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
     Heartbeat: ("proposer", "learner"),
     Heard: ("proposer", "learner"),
     Resigned: ("proposer",),
+    Probe: ("proposer",),
+    Refused: ("proposer",),  # from this node's own transport only
     Poll: ("proposer",),
     Polled: ("proposer", "learner"),
     Propose: ("proposer",),

@@ -23,6 +23,9 @@ from paxos.transport.base import MAX_DATAGRAM, MAX_DRAIN, Address
 MAX_IN_FLIGHT: Final = 65_536
 """The most datagrams on their way in one network; more are lost."""
 
+NAMES: Final = ("sent", "received", "inbox_full", "receive_truncated", "refused")
+"""What every transport counts, from the beginning."""
+
 MAX_INBOX: Final = 4_096
 """The most datagrams that wait for one receiver; more are lost, as from a full socket buffer."""
 
@@ -126,6 +129,14 @@ class Network:
         transport = self._transports.get(flight.target)
         if transport is not None:
             transport._arrive(flight.datagram, flight.source)
+        else:
+            self.refuse(flight.source, flight.target)
+
+    def refuse(self, source: Address, target: Address) -> None:
+        """Tell a source that nobody listens at a target; it may be a lie."""
+        transport = self._transports.get(source)
+        if transport is not None and not self._link(target, source).is_cut:
+            transport._refused(target)
 
     def _close(self, address: Address) -> None:
         del self._transports[address]
@@ -139,9 +150,10 @@ class MemoryTransport:
         self._address = address
         self._max_datagram = max_datagram
         self._inbox: deque[tuple[bytes, Address]] = deque()
+        self._refusals: dict[Address, None] = {}
         self._arrived = trio.Event()
         self._closed = False
-        self._counts = Counter({"sent": 0, "received": 0, "inbox_full": 0, "receive_truncated": 0})
+        self._counts = Counter(dict.fromkeys(NAMES, 0))
 
     @property
     def address(self) -> Address:
@@ -166,7 +178,7 @@ class MemoryTransport:
         """Wait until something arrives; return all that has, at most `MAX_DRAIN` datagrams."""
         # Others get their turn even if this inbox never runs dry.
         await trio.lowlevel.checkpoint()
-        while not self._inbox and not self._closed:
+        while not self._inbox and not self._refusals and not self._closed:
             self._arrived = trio.Event()
             await self._arrived.wait()
         if self._closed:
@@ -174,6 +186,11 @@ class MemoryTransport:
         drained = [self._inbox.popleft() for _ in range(min(MAX_DRAIN, len(self._inbox)))]
         self._counts["received"] += len(drained)
         return drained
+
+    def refusals(self) -> list[Address]:
+        """Return the addresses at which nobody listened since last."""
+        refusals, self._refusals = list(self._refusals), {}
+        return refusals
 
     def close(self) -> None:
         """Let go of the address; a task that waits in `receive` gets `trio.ClosedResourceError`."""
@@ -185,6 +202,11 @@ class MemoryTransport:
     def statistics(self) -> dict[str, int]:
         """Return how many datagrams were sent, received, and lost for what reason."""
         return dict(self._counts)
+
+    def _refused(self, target: Address) -> None:
+        self._counts["refused"] += 1
+        self._refusals[target] = None
+        self._arrived.set()
 
     def _arrive(self, datagram: bytes, source: Address) -> None:
         if len(datagram) > self._max_datagram:

@@ -41,7 +41,15 @@ class UnreliableTransport(Protocol):
     async def receive(self) -> list[tuple[bytes, Address]]:
         """Wait for datagrams; return those that are there, with their sources' addresses.
 
+        It also returns, perhaps with nothing, when there are new `refusals`.
+
         Raises `trio.ClosedResourceError` once closed.
+        """
+
+    def refusals(self) -> list[Address]:
+        """Return the addresses at which nobody listens, as their machines have said since last.
+
+        It is a hint: not every system tells, and anybody can forge it.
         """
 
     def close(self) -> None:

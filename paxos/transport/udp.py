@@ -5,7 +5,8 @@ Trio's own sockets cost a checkpoint for each datagram, four times what the data
 The system queues datagrams for a socket, and drops them when the queue is full. So each peer gets a
 socket that is connected to its address: whatever anybody else sends waits in the queue of the one
 socket that is not connected, of which less is taken each time. All are bound to the same port,
-and only while one is added does the system allow that.
+and only while one is added does the system allow that. A connected socket is also told when the
+peer's machine refuses a datagram because nobody listens there.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class UdpTransport:
         """Until when strangers wait."""
         self._poll = select.epoll()
         self._poll.register(sock, select.EPOLLIN)
-        self._counts = Counter({"sent": 0, "received": 0, "send_full": 0, "receive_truncated": 0})
+        self._refusals: list[Address] = []
+        names = ("sent", "received", "send_full", "receive_truncated", "refused")
+        self._counts = Counter(dict.fromkeys(names, 0))
 
     def __enter__(self) -> UdpTransport:
         return self
@@ -128,14 +131,22 @@ class UdpTransport:
             self._counts["sent"] += 1
 
     async def receive(self) -> list[tuple[bytes, Address]]:
-        """Wait until something arrives; return all that has, bounded for each queue."""
+        """Wait until something arrives; return all that has, bounded for each queue.
+
+        A refusal ends the wait, too: look at `refusals` each time.
+        """
         while True:
             if self._closed:
                 raise trio.ClosedResourceError
             await self._wait()
             datagrams = self._drain()
-            if datagrams:
+            if datagrams or self._refusals:
                 return datagrams
+
+    def refusals(self) -> list[Address]:
+        """Return the favoured addresses that refused a datagram since last."""
+        refusals, self._refusals = self._refusals, []
+        return refusals
 
     def close(self) -> None:
         """Close the socket; a task that waits in `receive` gets `trio.ClosedResourceError`."""
@@ -216,12 +227,20 @@ class UdpTransport:
             except OSError as error:
                 # An earlier datagram of ours was refused: news of the network, not of the socket.
                 self._count_error("receive", error)
+                if isinstance(error, ConnectionRefusedError):
+                    self._note_refusal(sock)
                 continue
             if len(datagram) > longest:
                 self._counts["receive_truncated"] += 1
             else:
                 datagrams.append((datagram, address))
         return True
+
+    def _note_refusal(self, sock: socket.socket) -> None:
+        for address, favoured in self._favoured.items():
+            if favoured is sock and address not in self._refusals:
+                self._counts["refused"] += 1
+                self._refusals.append(address)
 
     def _count_error(self, doing: str, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "error")

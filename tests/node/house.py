@@ -51,6 +51,7 @@ class Plug:
         self.close = transport.close
         self.favour = transport.favour
         self.receive = transport.receive
+        self.refusals = transport.refusals
         self.resolve = transport.resolve
         self.statistics = transport.statistics
 

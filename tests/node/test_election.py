@@ -220,3 +220,30 @@ async def test_minority_never_decides(open_house: OpenHouse, autojump_clock: Moc
     assert "3 are needed" in status.why
     await house.start("node3")
     assert await house.node("node3").propose(b"y")
+
+
+async def test_crashed_process_is_replaced_long_before_its_silence_is_suspicious(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house()
+    await house.start()
+    first = await house.leader()
+    await trio.sleep(1)
+    await house.crash(first.leader)
+    start = trio.current_time()
+    await house.leader()
+    assert trio.current_time() - start < house.cluster.timing.suspicion / 4
+
+
+async def test_forged_refusals_depose_nobody(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house()
+    await house.start()
+    first = await house.leader()
+    for _ in range(100):
+        for name in house.names:
+            if name != first.leader:
+                house.network.refuse(house.address(name), house.address(first.leader))
+        await trio.sleep(0.01)
+    assert await house.leader() == first

@@ -13,7 +13,7 @@ from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Begun
 from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy, Polling, Serving
-from paxos.replicated.messages import Heartbeat, Poll, Polled, Resigned
+from paxos.replicated.messages import Heartbeat, Poll, Polled, Probe, Refused, Resigned
 
 MEMBERS = ("a", "b", "c")
 TIMING = Timing(heartbeat=0.025, suspicion=0.15)
@@ -115,7 +115,8 @@ def test_leader_that_lost_its_quorum_tells_those_who_still_hear_it() -> None:
     assert "only 0 of 2 others hear it" in leader.why
     follower = candidacy("b")
     follower.handle("a", Heartbeat(ballot, 0, 1, 500, ()), 0.1)
-    assert alarm(follower.handle("a", Resigned(ballot), 0.11)) == Wake(0.0, 0.0)
+    (poll,) = sent(follower.handle("a", Resigned(ballot), 0.11))
+    assert isinstance(poll, Poll)
 
 
 def test_candidate_that_was_refused_says_who_leads() -> None:
@@ -125,3 +126,107 @@ def test_candidate_that_was_refused_says_who_leads() -> None:
     while not candidate.failures:
         candidate.wake(0.1)
     assert candidate.why == "b says that a leads or stands"
+
+
+# Refusals: a leader's machine says that its process is gone.
+
+LED = Ballot(1, "a")
+
+
+def follower(name: str, now: float = 7.0) -> Candidacy:
+    follower = candidacy(name)
+    follower.handle("a", Heartbeat(LED, 0, 1, 500, ()), now)
+    return follower
+
+
+def test_follower_probes_its_leader_more_often_than_it_hears_it() -> None:
+    effects = follower("b").wake(7.01)
+    assert Send(("a",), Probe(LED, answer=False)) in effects
+    assert alarm(effects).latest < TIMING.heartbeat
+
+
+def refused(name: str, now: float = 7.01) -> tuple[Candidacy, Effects]:
+    """A follower whose leader was refused and has not answered, and what it does about it."""
+    doubting = follower(name)
+    effects = doubting.handle("a", Refused(), now)
+    assert Send(("a",), Probe(LED, answer=True)) in effects
+    return doubting, doubting.wake(now + alarm(effects).earliest)
+
+
+def test_refusal_without_an_answer_makes_the_next_in_rank_stand() -> None:
+    (poll,) = sent(refused("b")[1])
+    assert isinstance(poll, Poll)
+
+
+def test_refusal_without_an_answer_makes_the_others_stand_in_their_turn() -> None:
+    second, effects = refused("c")
+    assert not sent(effects)
+    assert alarm(effects).earliest >= second.stagger
+
+
+def test_leader_that_lives_answers_and_is_followed_on() -> None:
+    leader, doubting = leading("a"), follower("b")
+    ask, wake = doubting.handle("a", Refused(), 7.01)
+    assert isinstance(ask, Send)
+    assert isinstance(wake, Wake)
+    (answer,) = sent(leader.handle("b", ask.message, 8.0))
+    doubting.handle("a", answer, 7.0101)
+    effects = doubting.wake(7.01 + wake.earliest)
+    assert not doubting.why
+    assert not any(isinstance(message, Poll) for message in sent(effects))
+
+
+def test_ordinary_probe_is_not_answered() -> None:
+    assert leading("a").handle("b", Probe(LED, answer=False), 8.0) == ()
+
+
+def leading(name: str) -> Candidacy:
+    leader = candidacy(name)
+    leader.start()
+    leader.wake(7.0)
+    for other in MEMBERS[1:]:
+        leader.handle(other, Promise(LED, 0, 0, ()), 7.0)
+    assert leader.last_leader == name
+    return leader
+
+
+def test_refusal_of_anybody_but_the_leader_means_nothing() -> None:
+    assert follower("b").handle("c", Refused(), 7.01) == ()
+    assert candidacy("b").handle("a", Refused(), 7.01) == ()
+
+
+def test_node_that_hears_the_leader_agrees_to_no_candidacy_and_looks_after_it() -> None:
+    (poll,) = sent(refused("b")[1])
+    answer, probe = sent(follower("c").handle("b", poll, 7.02))
+    assert isinstance(answer, Polled)
+    assert not answer.granted
+    assert probe == Probe(LED, answer=False)
+
+
+def test_refusal_is_believed_once_for_one_ballot() -> None:
+    misled, _ = refused("b")
+    misled.handle("a", Heartbeat(LED, 0, 2, 500, ()), 7.02)
+    assert misled.handle("a", Refused(), 7.03) == ()
+    assert misled.why == ""
+    misled.handle("c", Heartbeat(Ballot(2, "c"), 0, 1, 500, ()), 7.04)
+    assert misled.handle("c", Refused(), 7.05) != ()
+
+
+def test_who_declined_and_is_refused_itself_tells_the_candidate_at_once() -> None:
+    other = follower("c")
+    candidate, effects = refused("b")
+    (poll,) = sent(effects)
+    other.handle("b", poll, 7.013)
+    (answer,) = sent(other.handle("a", Refused(), 7.0131))
+    assert isinstance(answer, Polled)
+    assert answer.granted
+    assert Prepare(Ballot(2, "b"), 0) in sent(candidate.handle("c", answer, 7.0132))
+
+
+def test_leader_that_resigns_is_replaced_by_whoever_hears_of_it_first() -> None:
+    candidate, other = follower("b"), follower("c")
+    (poll,) = sent(candidate.handle("a", Resigned(LED), 7.01))
+    other.handle("b", poll, 7.0101)  # it still hears the leader, and declines
+    (answer,) = sent(other.handle("a", Resigned(LED), 7.0102))
+    assert isinstance(answer, Polled)
+    assert answer.granted

@@ -247,3 +247,39 @@ async def test_a_port_stays_for_one_transport_alone(
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         with pytest.raises(OSError, match="in use"):
             thief.bind((host, port))
+
+
+async def test_refusal_ends_the_wait_and_tells_who_refused(closed_port: tuple[str, int]) -> None:
+    with await open_udp("127.0.0.1", 0) as transport, trio.fail_after(5):
+        transport.favour([closed_port])
+        transport.send(closed_port, b"anybody there?")
+        assert await transport.receive() == []
+        assert transport.refusals() == [closed_port]
+        assert transport.refusals() == []
+        assert transport.statistics()["refused"] == 1
+
+
+async def test_refusal_of_one_peer_loses_nothing_that_is_sent_to_another(
+    two: tuple[UdpTransport, UdpTransport], closed_port: tuple[str, int]
+) -> None:
+    one, other = two
+    one.favour([closed_port, other.address])
+    with trio.fail_after(5):
+        for _ in range(10):
+            one.send(closed_port, b"anybody there?")
+            one.send(other.address, b"hello")
+        heard: list[bytes] = []
+        while len(heard) < 10:
+            heard += [datagram for datagram, _ in await other.receive()]
+        assert heard == [b"hello"] * 10
+
+
+async def test_refusal_that_was_heard_does_not_wake_again(closed_port: tuple[str, int]) -> None:
+    with await open_udp("127.0.0.1", 0) as transport:
+        transport.favour([closed_port])
+        transport.send(closed_port, b"anybody there?")
+        assert await transport.receive() == []
+        assert transport.refusals()
+        with trio.move_on_after(0.05) as patience:
+            await transport.receive()
+        assert patience.cancelled_caught

@@ -15,7 +15,16 @@ from paxos.replicated.admission import Mark
 from paxos.replicated.decrees import Decree
 from paxos.replicated.effect_decrees import MAX_KEY, MAX_OUTCOME, MAX_RETENTION
 from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED, Resign
-from paxos.replicated.messages import Advanced, Answer, Outcome, OwnMessage, Polled, Propose, Status
+from paxos.replicated.messages import (
+    Advanced,
+    Answer,
+    Outcome,
+    OwnMessage,
+    Polled,
+    Propose,
+    Refused,
+    Status,
+)
 from paxos.replicated.snapshot import PIECE_BYTES
 from paxos.replicated.snapshot_messages import SnapshotPiece
 from paxos.replicated.values import MAX_COMMAND_BYTES, Batch, Command, Leadership, Session
@@ -70,6 +79,7 @@ SPECIAL = {
     "votes": votes,
     "commands": commands,
     "data": datas,
+    "answer": st.booleans(),
     "granted": st.booleans(),
     "voting": st.booleans(),
     "outcome": st.sampled_from(Outcome),
@@ -406,7 +416,7 @@ def test_what_never_travels_is_not_encoded() -> None:
 
 def test_every_message_that_travels_has_a_layout() -> None:
     everything = {cls for cls in Message.__subclasses__() if cls.__module__.startswith("paxos.")}
-    assert everything - {OwnMessage} == {cls for cls, _ in LAYOUTS.values()}
+    assert everything - {OwnMessage, Refused} == {cls for cls, _ in LAYOUTS.values()}
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ CHUNK = 20
 """Seeds that a process runs in one go."""
 
 EXPECTED: tuple[str, ...] = (
-    "loss", "duplication", "straggling", "corruption", "replay", "replay_minutes_old", "delay",
-    "small", "filter", "cut", "flapping", "one_way", "isolate", "halves", "bridge", "ring", "star",
+    "loss", "duplication", "straggling", "corruption", "replay", "replay_minutes_old",
+    "refusal", "delay", "small", "filter", "cut", "flapping", "one_way", "isolate", "halves", "bridge", "ring", "star",
     "chain", "crash", "crash_in_a_step", "crash_of_all", "pause", "slow_steps", "suspension",
     "usurpation", "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write",
     "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock", "wall_clock",

@@ -50,6 +50,10 @@ class Nemesis:
         """Let old messages arrive again."""
         self._simulation.network.weather.replay = share
 
+    def do_refusal(self, share: float) -> None:
+        """Let this share make its sender believe that its target is gone."""
+        self._simulation.network.weather.refusal = share
+
     def do_delay(self, longest: float) -> None:
         """Let messages take up to ``longest`` seconds, and so overtake each other."""
         self._simulation.network.weather.delay = (0.0001, 0.0001 + longest)
@@ -286,7 +290,7 @@ class Nemesis:
         kept = {(a, b) for a in core for b in core}
         weather.cut = {link for link in weather.cut if link not in kept}
         weather.loss = weather.duplication = weather.straggling = 0.0
-        weather.corruption = weather.replay = 0.0
+        weather.corruption = weather.replay = weather.refusal = 0.0
         weather.delay, weather.small, weather.filtered = (0.0001, 0.001), False, set()
         for name in simulation.names:
             process = simulation.processes[name]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from paxos.protocol.messages import Message
+from paxos.replicated.messages import Refused
 from paxos.testing.simulation.world import World
 from paxos.testing.words import in_words
 from paxos.wire import Wire, encode
@@ -38,6 +39,8 @@ class Weather:
     """The chance that a message makes an old one arrive again."""
     small: bool = False
     """Whether datagrams are so small that messages travel in parts."""
+    refusal: float = 0.0
+    """The chance that a message makes its sender believe that nobody listens at its target."""
     cut: set[Link] = field(factory=set)
     """Links that carry nothing, in this direction."""
     filtered: set[str] = field(factory=set)
@@ -70,6 +73,9 @@ class Network:
         if (source, target) in weather.cut:
             self.injected["cut"] += 1
             return
+        if weather.refusal and draw() < weather.refusal:
+            self.injected["refusal"] += 1
+            self.refuse(source, target)
         if type(message).__name__ in weather.filtered:
             self.injected["filter"] += 1
             return
@@ -105,6 +111,12 @@ class Network:
     def _arrive(self, source: str, target: str, message: Message) -> None:
         self._world.note(f"{source} > {target}  {in_words(message)}")
         self._deliver(source, target, message)
+
+    def refuse(self, source: str, target: str) -> None:
+        """Let a sender hear, perhaps wrongly, that nobody listens at its target."""
+        if (target, source) not in self.weather.cut:
+            delay = self._random.uniform(*self.weather.delay)
+            self._world.after(delay, self._arrive, target, source, Refused())
 
     def _corrupt(self, source: str, target: str, message: Message) -> None:
         """Damage the real datagrams, and let the target make of them what it can."""

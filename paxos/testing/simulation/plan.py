@@ -184,6 +184,7 @@ SWARM: Final[dict[str, Draw]] = {
     "duplication": _weather("duplication", 0.01, 0.5),
     "straggling": _weather("straggling", 0.005, 0.1),
     "corruption": _weather("corruption", 0.001, 0.02),
+    "refusal": _weather("refusal", 0.0005, 0.01),
     "replay": _weather("replay", 0.01, 0.1),
     "delays": _delays,
     "partitions": _partitions,

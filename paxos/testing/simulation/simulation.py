@@ -15,6 +15,7 @@ from paxos.protocol.messages import Message
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Record
 from paxos.replicated.compaction import Compaction
+from paxos.replicated.messages import Refused
 from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import CLIENT_PREFIX, Command, Leadership, Result, Session
 from paxos.testing.checkers import (
@@ -378,4 +379,8 @@ class Simulation:
         self._machines.pop(process.name, None)
 
     def _deliver(self, source: str, target: str, message: Message) -> None:
-        self.processes[target].receive(source, message)
+        process = self.processes[target]
+        if process.up:
+            process.receive(source, message)
+        elif not isinstance(message, Refused):
+            self.network.refuse(target=target, source=source)

@@ -202,7 +202,7 @@ class Candidacy:
         if not isinstance(self.state, Following) or self.state.ballot != message.ballot:
             return ()
         self.why = f"{source} has stopped leading"
-        return self._stand_in_turn(now)
+        return (*self._stand_in_turn(now), *self._agree_after_all(now))
 
     def on_refused(self, source: str, now: float) -> Effects:
         """Doubt the leader, whose machine says that its process is gone; ask it to answer.
@@ -231,7 +231,7 @@ class Candidacy:
         leader = state.ballot.node
         self.why = f"{leader} led, and its machine says that nobody listens there any more"
         event = LeaderSuspected(state.ballot, state.detector.silence(now))
-        return (event, *self._stand_in_turn(now))
+        return (event, *self._stand_in_turn(now), *self._agree_after_all(now))
 
     def _asked_lately(self, now: float) -> tuple[str, Poll] | None:
         """Return who was declined a moment ago, and what it asked."""
@@ -496,13 +496,14 @@ class Candidacy:
         return (Send(tuple(hesitant), poll), Wake(retry, 1.5 * retry))
 
     def _stand_in_turn(self, now: float) -> Effects:
-        """Stand at once if this node is next behind the lost leader, else in the order of rank.
+        """Stand at once if this node is next behind the lost leader, else in the order of rank."""
+        rank = self._rank()
+        return self._stand_later(rank * self.stagger) if rank else self.stand(now)
 
-        Whoever has lost the leader a moment earlier, and was declined, hears of the change of mind.
-        """
-        rank, asked = self._rank(), self._asked_lately(now)
-        effects = self._stand_later(rank * self.stagger) if rank else self.stand(now)
-        return (*effects, *(self.on_poll(*asked, now) if asked else ()))
+    def _agree_after_all(self, now: float) -> Effects:
+        """Tell who has learned of the leader's end a moment earlier, and was declined."""
+        asked = self._asked_lately(now)
+        return self.on_poll(*asked, now) if asked else ()
 
     def _probe(self, ballot: Ballot) -> Effects:
         return (Send((ballot.node,), Probe(ballot, answer=False)),)

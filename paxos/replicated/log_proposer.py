@@ -169,8 +169,11 @@ class LogProposer:
 
         It is first sent when a `Propose` from this node itself says so; that may get lost.
         """
-        pause = 2 * self.candidacy.timing.heartbeat
-        self.own[command.id] = Own(command, now + pause, pause)
+        self.own[command.id] = Own(command, now + self._first_pause, self._first_pause)
+
+    @property
+    def _first_pause(self) -> float:
+        return 2 * self.candidacy.timing.heartbeat
 
     def withdraw(self, command: CommandId) -> None:
         """Stop sending a command of this node; it may have been chosen, or still be."""
@@ -247,6 +250,8 @@ class LogProposer:
         if self.live_leader() in (None, leader_before):
             return ()
         self.reading.hurry()
+        for own in self.own.values():  # what failed before says nothing of the way to this leader
+            own.pause, own.repeats = self._first_pause, 0
         return self._send_own(now, every=True)
 
     def _send_own(self, now: float, *, every: bool = False) -> Effects:

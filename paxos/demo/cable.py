@@ -14,6 +14,7 @@ class Cable:
         self.resolve = transport.resolve
         self.close = transport.close
         self.favour = transport.favour
+        self.refusals = transport.refusals
         self.statistics = transport.statistics
 
     @property

@@ -23,12 +23,11 @@ CHUNK = 20
 
 EXPECTED: tuple[str, ...] = (
     "loss", "duplication", "straggling", "corruption", "replay", "replay_minutes_old",
-    "refusal", "delay", "small", "filter", "cut", "flapping", "one_way", "isolate", "halves", "bridge", "ring", "star",
-    "chain", "crash", "crash_in_a_step", "crash_of_all", "pause", "slow_steps", "suspension",
-    "usurpation", "slow_disk", "failed_sync", "failed_sync_once", "disk_full", "lost_write",
-    "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock", "wall_clock",
-    "snapshot", "install",
-    "wild_clock", "paused_check",
+    "refusal", "delay", "small", "filter", "cut", "flapping", "one_way", "isolate", "halves",
+    "bridge", "ring", "star", "chain", "crash", "crash_in_a_step", "crash_of_all", "pause",
+    "slow_steps", "suspension", "usurpation", "slow_disk", "failed_sync", "failed_sync_once",
+    "disk_full", "lost_write", "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock",
+    "wall_clock", "snapshot", "install", "wild_clock", "paused_check",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
 

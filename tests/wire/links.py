@@ -10,7 +10,8 @@ KEY = bytes(range(32))
 
 
 def wire(name: str, max_datagram: int = 1_400) -> Wire:
-    return Wire("billing", KEY, name, max_datagram)
+    """Return an end for which no time passes, however busy the machine is."""
+    return Wire("billing", KEY, name, max_datagram, lambda: 0.0)
 
 
 def name_of(end: Wire) -> str:

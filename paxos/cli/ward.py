@@ -40,6 +40,7 @@ class Ward:
 
     _process: trio.Process
     _control: trio.SocketStream
+    _speaking: trio.Lock = field(factory=trio.Lock)
     _started: trio.Event = field(factory=trio.Event)
     _over: trio.Event = field(factory=trio.Event)
     _group: int = 0
@@ -81,7 +82,8 @@ class Ward:
 
     async def _tell(self, line: str) -> None:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._control.send_all(line.encode() + b"\n")
+            async with self._speaking:  # a signal may come while the lease is renewed
+                await self._control.send_all(line.encode() + b"\n")
 
     async def listen(self) -> None:
         """Hear what the guardian says, until it is gone."""

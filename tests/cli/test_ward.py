@@ -128,6 +128,19 @@ async def test_signals_are_passed_on(tmp_path: Path) -> None:
         assert (ward.status, ward.ending) == (9, False)
 
 
+async def test_many_may_speak_to_the_guardian_at_once(tmp_path: Path) -> None:
+    async with open_ward() as ward:
+        script = f"trap 'exit 9' HUP; echo $$ > {tmp_path}/pid; while :; do sleep 0.01; done"
+        await start(ward, script)
+        await process_in(tmp_path / "pid")
+        async with trio.open_nursery() as nursery:
+            for _ in range(50):
+                nursery.start_soon(ward.renew, guardian.now() + LONG)
+            nursery.start_soon(ward.signal, signal.SIGHUP)
+        await ward.ended()
+        assert ward.status == 9
+
+
 async def test_a_command_that_is_told_to_stop_has_its_time_and_no_more(tmp_path: Path) -> None:
     async with open_ward() as ward:
         await start(ward, f"trap '' INT; echo $$ > {tmp_path}/pid; while :; do sleep 0.01; done")

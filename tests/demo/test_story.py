@@ -16,7 +16,8 @@ from paxos.demo.report import Harm, Reign
 from paxos.demo.stage import Stage, StageError
 from paxos.demo.story import Plan
 
-LIMIT = 60.0
+LIMIT = 240.0
+"""Seconds after which a test fails; it takes some, and the story itself gives up earlier."""
 
 
 def demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:

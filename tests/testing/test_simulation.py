@@ -91,6 +91,11 @@ def test_fault_that_never_fired_fails_the_campaign() -> None:
     assert campaign.missing == EXPECTED
     campaign.faults.update(EXPECTED)
     assert campaign.missing == ()
+    alone = Campaign(Setting(nodes=1))
+    alone.seeds = ENOUGH
+    assert "loss" not in alone.missing
+    assert "wiped_disk" not in alone.missing
+    assert "crash" in alone.missing
 
 
 def test_seeds_differ() -> None:

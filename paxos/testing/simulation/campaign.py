@@ -34,6 +34,15 @@ EXPECTED: tuple[str, ...] = (
 One that a campaign of `ENOUGH` seeds never meets is a fault of the campaign.
 """
 
+OTHERS = {
+    "loss", "duplication", "straggling", "corruption", "replay", "replay_minutes_old", "small",
+    "filter", "cut", "install",
+}  # fmt: skip
+"""What a cluster of one never meets: it has nobody to talk to."""
+
+MINORITY = {"flipped_bit", "older_copy", "wiped_disk"}
+"""What is done only where a node may be lost and the others still decide."""
+
 ENOUGH = 500
 """So many seeds meet every fault."""
 
@@ -83,7 +92,9 @@ class Campaign:
         """Faults that never fired, though there were seeds enough."""
         if self.seeds < ENOUGH or self.setting.mutant:
             return ()
-        return tuple(fault for fault in EXPECTED if not self.faults[fault])
+        nodes = self.setting.nodes
+        never = (OTHERS if nodes == 1 else set()) | (MINORITY if nodes < 3 else set())
+        return tuple(f for f in EXPECTED if f not in never and not self.faults[f])
 
 
 def run_seed(seed: int, setting: Setting, plan: Plan | None = None) -> Outcome:

@@ -57,6 +57,8 @@ class Readmission:
     attempt: int = 0
     memories: dict[str, Memory] = field(factory=dict)
     preparing: Preparing | None = None
+    begun: Ballot = Ballot.ZERO
+    """The highest ballot that this node knows it has begun: it is never begun again."""
 
     def ask(self) -> Effects:
         """Ask all others what they remember; what was under way is given up."""
@@ -78,9 +80,9 @@ class Readmission:
             return ()
         if frontier + LAG < max(memory.frontier for memory in self.memories.values()):
             return ()
-        highest = max(memory.highest for memory in self.memories.values())
+        highest = max(self.begun, *(memory.highest for memory in self.memories.values()))
         ballot = Ballot(highest.number + 1, self.name)
-        self.preparing = Preparing(ballot, frontier)
+        self.preparing, self.begun = Preparing(ballot, frontier), ballot
         return (Persist(Begun(ballot)), Send(self.others, Prepare(ballot, frontier)))
 
     def on_promise(self, source: str, promise: Promise) -> None:

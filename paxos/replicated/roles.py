@@ -241,6 +241,7 @@ class Roles:
     def _admit(self, source: str, message: Message, now: float) -> Effects:
         """Let this node vote if nothing speaks against it any more."""
         frontier = self.proposer.candidacy.frontier
+        self.admission.readmission.begun = self.proposer.candidacy.proposer.highest
         effects, records = self.admission.handle(source, message, frontier, self.acceptor.votes)
         for effect in effects:
             if isinstance(effect, Persist):  # the ballot that it prepares is never begun again

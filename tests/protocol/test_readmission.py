@@ -148,3 +148,14 @@ def test_what_its_forgotten_vote_helped_to_choose_is_found_again() -> None:
         effects = proposer.handle(name, promise.message)
     assert isinstance(effects[-1], Send)
     assert effects[-1].message == Accept(Ballot(3, "b"), 0, "x")
+
+
+def test_second_attempt_begins_another_ballot_than_the_first() -> None:
+    readmission = Readmission("c", ("a", "b"))
+    begun = []
+    for attempt in (1, 2):
+        readmission.ask()
+        memory = Memory(attempt, Ballot(7, "a"), 0, 0, 0)
+        readmission.on_memory("a", memory, 0)
+        begun += [e.record for e in readmission.on_memory("b", memory, 0) if isinstance(e, Persist)]
+    assert begun == [Begun(Ballot(8, "c")), Begun(Ballot(9, "c"))]

@@ -147,6 +147,27 @@ class Memory(Checker):
                     if slot > durable.frontier:
                         raise Violation(f"{node} writes slot {slot} of its log above a gap")
             durable.add(record)
+        for record in records:
+            if isinstance(record, Readmitted):
+                self._see_that_it_replaced(node, durable, record.ballot)
+
+    def _see_that_it_replaced(self, node: str, durable: Durable, ballot: Ballot) -> None:
+        """See that all others had promised, and that it has their last votes for its own."""
+        for name, other in self.nodes.items():
+            if name == node:
+                continue
+            if other.promised < ballot:
+                raise Violation(
+                    f"{node} is readmitted above {ballot}, which {name} has not promised"
+                )
+            for slot, vote in other.votes.items():
+                own = durable.votes.get(slot)
+                open_ = slot >= durable.frontier and vote.ballot < ballot
+                if open_ and (own is None or own.ballot < vote.ballot):
+                    raise Violation(
+                        f"{node} is readmitted without the vote of {name} "
+                        f"at {vote.ballot} in slot {slot}"
+                    )
 
     def _see_that_it_keeps_silent(
         self, node: str, durable: Durable, records: Sequence[Record]

@@ -15,9 +15,10 @@ from paxos.testing.mutants import (  # they register theirs
     reads,
     replicated,
     snapshots,
+    storage,
 )
 from paxos.testing.mutants.registry import MUTANTS, FoundBy, Mutant, mutated
 
 __all__ = ["MUTANTS", "FoundBy", "Mutant", "mutated"]
 
-del acceptor, elections, learner, proposer, reads, replicated, snapshots
+del acceptor, elections, learner, proposer, reads, replicated, snapshots, storage

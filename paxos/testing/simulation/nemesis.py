@@ -292,6 +292,7 @@ class Nemesis:
         weather.loss = weather.duplication = weather.straggling = 0.0
         weather.corruption = weather.replay = weather.refusal = 0.0
         weather.delay, weather.small, weather.filtered = (0.0001, 0.001), False, set()
+        simulation.paused_checks = 0.0
         for name in simulation.names:
             process = simulation.processes[name]
             if name in core:

@@ -28,11 +28,17 @@ SOCKET_BUFFER: Final = 4 << 20
 """Asked of the system for each direction, in bytes; it may silently give less."""
 
 
-MAX_STRANGERS: Final = 256
+MAX_STRANGERS: Final = 128
 """The most datagrams taken at once of those whose source has no queue of its own."""
 
-REST: Final = 0.004
-"""Seconds for which nothing more is taken of them when there were so many; a flood can wait."""
+REST: Final = 4
+"""When there were so many, nothing more is taken of them for so many times as long as they took.
+
+So a flood gets no more than a fifth of the time, however slow the machine is at the moment.
+"""
+
+LONGEST_REST: Final = 0.1
+"""In seconds."""
 
 
 async def resolve(
@@ -76,8 +82,10 @@ class UdpTransport:
         self._closed = False
         self._favoured: dict[Address, socket.socket] = {}
         self._by_number: dict[int, socket.socket] = {}
+        self._crowd: float | None = None
+        """When so many strangers were taken that the others must wait."""
         self._rest: float | None = None
-        """Until when strangers wait."""
+        """Until when they wait."""
         self._poll = select.epoll()
         self._poll.register(sock, select.EPOLLIN)
         self._refusals: list[Address] = []
@@ -164,6 +172,10 @@ class UdpTransport:
 
     async def _wait(self) -> None:
         """Return when something is there, of strangers only if they need not rest."""
+        if self._crowd is not None:
+            now = trio.current_time()
+            self._rest = now + min(REST * (now - self._crowd), LONGEST_REST)
+            self._crowd = None
         if self._rest is None:
             await trio.lowlevel.wait_readable(self._poll.fileno())
             return
@@ -206,8 +218,9 @@ class UdpTransport:
                     strangers = True
                 else:
                     self._drain_one(sock, MAX_DRAIN, datagrams)
+            began = trio.current_time()
             if strangers and self._drain_one(self._socket, MAX_STRANGERS, datagrams):
-                self._rest = trio.current_time() + REST
+                self._crowd = began
                 self._poll.modify(self._socket, 0)
         self._counts["received"] += len(datagrams)
         return datagrams

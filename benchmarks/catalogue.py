@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from benchmarks import load
 from benchmarks.contention import sweep as contention
 from benchmarks.failover import drill as failover
 from benchmarks.suite import Benchmark
@@ -22,6 +23,12 @@ CATALOGUE: Final[dict[str, Benchmark]] = {
             "a leader killed, paused, cut off or stopped: real processes",
             failover.usual,
             failover.run,
+        ),
+        Benchmark(
+            "load",
+            "commands per second, latency, cost, memory and disk: real processes",
+            load.usual,
+            load.run,
         ),
     )
 }

@@ -22,7 +22,7 @@ from multiprocessing.sharedctypes import Synchronized
 from typing import Final
 
 import paxos
-from benchmarks.member import Member, Seen, members
+from benchmarks.member import Drive, Member, Seen, members
 from benchmarks.node_load import await_leader
 from paxos.wire import Reason, Sealer
 
@@ -58,8 +58,8 @@ def measure(
     follower = next(process for process in processes if process is not leader)
     victim = leader if asked.at == "leader" else follower
     address = cluster.members[processes.index(victim)]
-    leader.drive(asked.inflight, 0.5)
-    peace = leader.drive(asked.inflight, asked.seconds)
+    leader.drive(Drive(asked.inflight, 0.5))
+    peace = leader.drive(Drive(asked.inflight, asked.seconds))
     sent = multiprocessing.get_context("spawn").Value("l", 0)
     attacker = multiprocessing.get_context("spawn").Process(
         target=flood,
@@ -71,7 +71,7 @@ def measure(
     while sent.value == 0:
         time.sleep(0.01)
     start = time.perf_counter()
-    war = leader.drive(asked.inflight, asked.seconds)
+    war = leader.drive(Drive(asked.inflight, asked.seconds))
     rate = sent.value / (time.perf_counter() - start)
     after = victim.count()
     attacker.join(timeout=30)

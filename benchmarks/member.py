@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Self
 
 import trio
-from attrs import astuple, frozen
+from attrs import astuple, evolve, frozen
 
 import paxos
 from paxos.journal import MemoryJournal
 
-COMMAND = b"x" * 100
-"""What is proposed; its length is that of a small record."""
+SIZE = 100
+"""The bytes of a command, unless said otherwise: a small record."""
 
 
 @frozen
@@ -36,6 +36,10 @@ class Drive:
 
     inflight: int
     seconds: float
+    size: int = SIZE
+    """Of each command, in bytes."""
+    profiled: bool = False
+    """Whether to find out meanwhile where the time goes, which costs some."""
 
 
 @frozen
@@ -64,6 +68,10 @@ class Seen:
     leading: bool
     slots: int
     """How many this member has learned."""
+    resident: int
+    """Bytes of memory of the process."""
+    stored: int
+    """Bytes of its files."""
     counters: Counters
     statistics: dict[str, int]
     """What the node itself counts."""
@@ -80,6 +88,8 @@ class Driven:
     p50: float
     p99: float
     longest: float
+    profile: tuple[tuple[str, float], ...] = ()
+    """Functions and their share of the thread's time, without what they call."""
 
 
 class Nothing:
@@ -117,9 +127,9 @@ class Member:
         assert isinstance(seen, Seen)
         return seen
 
-    def drive(self, inflight: int, seconds: float) -> Driven:
+    def drive(self, drive: Drive) -> Driven:
         """Have it propose, as fast as it gets answers."""
-        self._pipe.send(Drive(inflight, seconds))
+        self._pipe.send(drive)
         driven = self._pipe.recv()
         assert isinstance(driven, Driven)
         return driven
@@ -160,12 +170,12 @@ async def _serve(
                 return
             match request:
                 case Count():
-                    pipe.send(_count(node))
-                case Drive(inflight, seconds):
-                    pipe.send(await _drive(node, inflight, seconds))
+                    pipe.send(_count(node, data))
+                case Drive():
+                    pipe.send(await _drive_profiled(node, request))
 
 
-def _count(node: paxos.Node) -> Seen:
+def _count(node: paxos.Node, data: Path | MemoryJournal) -> Seen:
     statistics, usage = node.statistics(), resource.getrusage(resource.RUSAGE_SELF)
     counters = Counters(
         cpu=time.process_time(),
@@ -174,22 +184,48 @@ def _count(node: paxos.Node) -> Seen:
         switches=usage.ru_nvcsw,
     )
     leading = node.leader is not None and node.leader.leader == node.name
-    peak = usage.ru_maxrss << 10
-    return Seen(leading, statistics["frontier"], counters, statistics, peak)
+    files = data.parent.glob(f"{data.name}*") if isinstance(data, Path) else ()
+    return Seen(
+        leading,
+        statistics["frontier"],
+        resident=_resident(),
+        stored=sum(file.stat().st_size for file in files),
+        counters=counters,
+        statistics=statistics,
+        peak=usage.ru_maxrss << 10,
+    )
 
 
-async def _drive(node: paxos.Node, inflight: int, seconds: float) -> Driven:
+def _resident() -> int:
+    pages = Path("/proc/self/statm")
+    if pages.exists():
+        return int(pages.read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # at its highest
+
+
+async def _drive_profiled(node: paxos.Node, drive: Drive) -> Driven:
+    if not drive.profiled:
+        return await _drive(node, drive)
+    from benchmarks.profiling import Profile
+
+    with Profile() as profile:
+        driven = await _drive(node, drive)
+    return evolve(driven, profile=profile.shares())
+
+
+async def _drive(node: paxos.Node, drive: Drive) -> Driven:
     latencies: list[float] = []
+    command = b"x" * drive.size
     start = time.perf_counter()
-    end = start + seconds
+    end = start + drive.seconds
 
     async def propose() -> None:
         while (sent := time.perf_counter()) < end:
-            await node.propose(COMMAND)
+            await node.propose(command)
             latencies.append(time.perf_counter() - sent)
 
     async with trio.open_nursery() as nursery:
-        for _ in range(inflight):
+        for _ in range(drive.inflight):
             nursery.start_soon(propose)
     elapsed = time.perf_counter() - start
     latencies.sort()

@@ -16,8 +16,10 @@ import sys
 import time
 from pathlib import Path
 
+from attrs import asdict, evolve, frozen
+
 import paxos
-from benchmarks.member import Counters, Member, members
+from benchmarks.member import Counters, Drive, Member, members
 
 LIMIT = 20.0
 """Seconds within which somebody must lead."""
@@ -34,46 +36,71 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"{where} is not empty: journals must be new")
     where.mkdir(parents=True, exist_ok=True)
     cluster = paxos.Cluster.local(asked.nodes)
-    with members(cluster, None if asked.no_sync else where) as processes:
-        result = measure(processes, asked.inflight, asked.seconds)
+    try:
+        with members(cluster, None if asked.no_sync else where) as processes:
+            _tell(f"driving {asked.inflight} in flight for {asked.seconds:g} s")
+            measured = measure(processes, Drive(asked.inflight, asked.seconds))
+    except NoLeader as error:
+        sys.exit(str(error))
     about = {"nodes": asked.nodes, "inflight": asked.inflight, "durable": not asked.no_sync}
-    print(json.dumps(result | about))
+    print(json.dumps(asdict(measured) | about))
 
 
-def measure(processes: list[Member], inflight: int, seconds: float) -> dict[str, float]:
-    """Drive the cluster through its leader; return rates, latencies and counts per command."""
+class NoLeader(Exception):  # noqa: N818 - it says what happened
+    """Nobody leads, or another than before."""
+
+
+@frozen
+class Measured:
+    """Rates, latencies and counts per command; the counts are over all members."""
+
+    ops_s: float
+    p50_us: float
+    p99_us: float
+    cpu_us_per_command: float
+    datagrams_per_command: float
+    transactions_per_command: float
+    switches_per_command: float
+    commands_per_slot: float
+
+
+def measure(processes: list[Member], drive: Drive, *, at_leader: bool = True) -> Measured:
+    """Drive the cluster through its leader, or through a follower.
+
+    Raises:
+        NoLeader: Nobody leads, or the leader changed under way.
+
+    """
     leader = await_leader(processes)
-    _tell("warming up")
-    leader.drive(inflight, WARM_UP * seconds)
+    driver = leader if at_leader else next(one for one in processes if one is not leader)
+    driver.drive(evolve(drive, seconds=WARM_UP * drive.seconds))
     before, counted_before = leader.count(), _count(processes)
-    _tell(f"driving {inflight} in flight for {seconds:g} s")
-    driven = leader.drive(inflight, seconds)
+    driven = driver.drive(drive)
     after, counted_after = leader.count(), _count(processes)
     if not after.leading:
-        sys.exit("the leader changed under way: measure again")
+        raise NoLeader("the leader changed under way: measure again")
     spent, commands = counted_after - counted_before, driven.commands
-    return {
-        "ops_s": round(commands / driven.elapsed, 1),
-        "p50_us": round(driven.p50 * 1e6, 1),
-        "p99_us": round(driven.p99 * 1e6, 1),
-        "cpu_us_per_command": round(spent.cpu * 1e6 / commands, 2),
-        "datagrams_per_command": round(spent.datagrams / commands, 3),
-        "transactions_per_command": round(spent.transactions / commands, 3),
-        "switches_per_command": round(spent.switches / commands, 3),
-        "commands_per_slot": round(commands / (after.slots - before.slots), 2),
-    }
+    return Measured(
+        ops_s=round(commands / driven.elapsed, 1),
+        p50_us=round(driven.p50 * 1e6, 1),
+        p99_us=round(driven.p99 * 1e6, 1),
+        cpu_us_per_command=round(spent.cpu * 1e6 / commands, 2),
+        datagrams_per_command=round(spent.datagrams / commands, 3),
+        transactions_per_command=round(spent.transactions / commands, 3),
+        switches_per_command=round(spent.switches / commands, 3),
+        commands_per_slot=round(commands / max(1, after.slots - before.slots), 2),
+    )
 
 
 def await_leader(processes: list[Member]) -> Member:
-    """Return the member that leads, once one does."""
-    _tell(f"starting {len(processes)} processes")
+    """Return whoever leads; raise `NoLeader` when nobody does for long."""
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         for process in processes:
             if process.count().leading:
                 return process
         time.sleep(0.05)
-    sys.exit(f"nobody leads after {LIMIT:g} seconds")
+    raise NoLeader(f"nobody leads after {LIMIT:g} seconds")
 
 
 def _count(processes: list[Member]) -> Counters:

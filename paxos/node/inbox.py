@@ -18,10 +18,18 @@ Each source has room of its own, so that a member gone wild displaces nobody els
 
 
 class Inbox:
-    """A bounded queue with one reader. Putting never waits."""
+    """A bounded queue with one reader. Putting never waits.
 
-    def __init__(self, bound: int = INBOX_BOUND) -> None:
+    Args:
+        bound: How many messages it holds.
+        unhurried: A kind of message that wakes nobody: it is read together with the next one of
+            another kind, and only the last of several is kept.
+
+    """
+
+    def __init__(self, bound: int = INBOX_BOUND, *, unhurried: type[Message] | None = None) -> None:
         self._bound = bound
+        self._unhurried = unhurried
         self._items: deque[tuple[str, Message | None]] = deque()
         self._waiting: dict[str, int] = {}
         """How many of the items are each source's."""
@@ -34,6 +42,9 @@ class Inbox:
         What a node says to itself is never dropped, since it is not said twice; there is one such
         message for each inbox that the learner drains, and a few for a snapshot.
         """
+        if self._unhurried is not None and isinstance(message, self._unhurried):
+            self._put_unhurried(source, message)
+            return
         waiting = self._waiting.get(source, 0)
         if waiting >= self._bound and not (message is None or isinstance(message, OwnMessage)):
             self.dropped += 1
@@ -43,6 +54,12 @@ class Inbox:
         if self._reader is not None:
             reader, self._reader = self._reader, None
             trio.lowlevel.reschedule(reader, outcome.Value(None))
+
+    def _put_unhurried(self, source: str, message: Message) -> None:
+        assert self._unhurried is not None
+        if self._items and isinstance(self._items[-1][1], self._unhurried):
+            self._items.pop()
+        self._items.append((source, message))
 
     async def drain(self) -> deque[tuple[str, Message | None]]:
         """Wait until something is there, and take all of it."""

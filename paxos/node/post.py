@@ -10,7 +10,7 @@ from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
-from paxos.replicated.messages import Propose, Refused
+from paxos.replicated.messages import Advanced, Propose, Refused
 from paxos.replicated.routing import ROUTES, Role
 from paxos.transport import Address, UnreliableTransport
 from paxos.wire import Wire, encode
@@ -36,7 +36,7 @@ class Post:
         self._clients: dict[str, Address] = {}
         self._waiting: dict[str, list[bytes]] = {}
         self.inboxes: dict[Role, Inbox] = {
-            "acceptor": Inbox(),
+            "acceptor": Inbox(unhurried=Advanced),
             "proposer": Inbox(),
             "learner": Inbox(),
         }
@@ -97,7 +97,8 @@ class Post:
         A learner's news are of this kind: the application that hears of them often proposes at
         once, and a datagram costs more than anything else that a node does for a command.
         """
-        self._soon.set()
+        if self._waiting:
+            self._soon.set()
 
     async def send_soon(self) -> None:
         """Send what `soon` left, until cancelled."""
@@ -106,6 +107,8 @@ class Post:
             self._soon = trio.Event()
             for _ in range(PATIENT_TURNS):
                 await trio.lowlevel.checkpoint()
+                if not self._waiting:  # something urgent took it along
+                    break
             self.flush()
 
     def statistics(self) -> dict[str, int]:

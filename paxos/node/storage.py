@@ -73,8 +73,9 @@ class Storage(ABC):
     async def persist_later(self, records: Sequence[Record]) -> None:
         """Write the records with the next ones, or within `LATER_SECONDS`, or at the end.
 
-        It returns at once, except when `LATER_RECORDS` wait already: then it waits until they are
-        durable, so that a slow disk slows its writers and memory stays bounded.
+        It returns at once, without letting others run, except when `LATER_RECORDS` wait already:
+        then it waits until they are durable, so that a slow disk slows its writers and memory
+        stays bounded.
 
         Raises:
             JournalError: It waited, and the journal has failed.
@@ -265,7 +266,6 @@ class _ThreadStorage(Storage):
             await self._submit(())
         else:
             self._later_came.set()
-            await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def read(self, first: int, last: int, max_bytes: int) -> list[tuple[int, Value]]:
         return await trio.to_thread.run_sync(

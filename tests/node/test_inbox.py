@@ -5,7 +5,9 @@ from trio.testing import MockClock
 
 from paxos.node.inbox import Inbox
 from paxos.node.timers import Timers
+from paxos.protocol.ballot import Ballot
 from paxos.protocol.messages import Learn
+from paxos.replicated.messages import Resigned
 
 
 async def test_everything_that_waits_is_drained_at_once_in_order() -> None:
@@ -45,6 +47,27 @@ async def test_reader_wakes_for_a_message_and_survives_cancellation(
         nursery.start_soon(trio.sleep, 1)
         inbox.put("a", Learn(0, 1))
     assert len(await inbox.drain()) == 1
+
+
+async def test_unhurried_message_wakes_nobody_and_is_kept_until_another_does(
+    autojump_clock: MockClock,
+) -> None:
+    inbox = Inbox(unhurried=Learn)
+    drained: list[list[object]] = []
+
+    async def read() -> None:
+        drained.append([message for _, message in await inbox.drain()])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await trio.sleep(1)
+        inbox.put("a", Learn(0, 1))
+        inbox.put("a", Learn(2, 3))
+        await trio.sleep(1)
+        assert drained == []
+        inbox.put("a", Resigned(Ballot(1, "a")))
+    assert [type(message) for message in drained[0]] == [Learn, Resigned]
+    assert drained[0][0] == Learn(2, 3)
 
 
 async def test_later_alarm_replaces_the_earlier_one(autojump_clock: MockClock) -> None:

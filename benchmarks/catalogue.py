@@ -7,6 +7,7 @@ from typing import Final
 from benchmarks import load
 from benchmarks.contention import sweep as contention
 from benchmarks.failover import drill as failover
+from benchmarks.peers import compare as peers
 from benchmarks.suite import Benchmark
 
 CATALOGUE: Final[dict[str, Benchmark]] = {
@@ -29,6 +30,12 @@ CATALOGUE: Final[dict[str, Benchmark]] = {
             "commands per second, latency, cost, memory and disk: real processes",
             load.usual,
             load.run,
+        ),
+        Benchmark(
+            "peers",
+            "the same puts on etcd, ZooKeeper and PySyncObj, where found",
+            peers.usual,
+            peers.run,
         ),
     )
 }

@@ -1,0 +1,105 @@
+"""etcd: three servers, puts over gRPC to the leader."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from benchmarks.peers.base import NODES, Peer, Work, free_ports, resident_of, until
+from benchmarks.peers.http2 import EtcdConnection
+
+ATTEMPT = 0.3
+"""Seconds after which a put that a survivor does not answer is tried anew."""
+
+
+class Etcd(Peer):
+    """etcd with its defaults."""
+
+    name = "etcd"
+    durability = "synced by a majority"
+    client = "one process, gRPC to the leader"
+    options: tuple[str, ...] = ()
+
+    @classmethod
+    def missing(cls) -> str:
+        """Look for the two commands."""
+        absent = [command for command in ("etcd", "etcdctl") if shutil.which(command) is None]
+        return f"no {' and no '.join(absent)} on PATH" if absent else ""
+
+    def start(self) -> None:
+        """Start the servers."""
+        ports = free_ports(2 * NODES)
+        self._ports = {f"n{n}": ports[n] for n in range(NODES)}
+        peers = {f"n{n}": f"http://127.0.0.1:{ports[NODES + n]}" for n in range(NODES)}
+        everyone = ",".join(f"{name}={url}" for name, url in peers.items())
+        self._processes = {
+            name: self.run(
+                [
+                    *("etcd", "--name", name, "--data-dir", self.folder / name),
+                    *("--listen-client-urls", f"http://127.0.0.1:{port}"),
+                    *("--advertise-client-urls", f"http://127.0.0.1:{port}"),
+                    *("--listen-peer-urls", peers[name]),
+                    *("--initial-advertise-peer-urls", peers[name]),
+                    *("--initial-cluster", everyone, "--initial-cluster-token", "benchmark"),
+                    *("--logger", "zap", *self.options),
+                ],
+                f"{name}.log",
+            )
+            for name, port in self._ports.items()
+        }
+        self._leader = until("an etcd leader", self._find_leader)
+
+    def drive(self, inflight: int, seconds: float) -> Work:
+        """Put at the leader."""
+        with EtcdConnection(self._ports[self._leader], timeout=30) as connection:
+            return connection.drive(inflight, seconds)
+
+    def lose_leader(self) -> float:
+        """Kill the leader, and put at a survivor until that is done."""
+        survivor = next(name for name in self._ports if name != self._leader)
+        with EtcdConnection(self._ports[survivor]) as connection:
+            connection.put_one(1)
+        self._processes[self._leader].send_signal(signal.SIGKILL)
+        killed = time.monotonic()
+        return until("a put after the leader's death", lambda: self._put(survivor, killed), 0.002)
+
+    def _put(self, survivor: str, killed: float) -> float | None:
+        try:
+            with EtcdConnection(self._ports[survivor], timeout=ATTEMPT) as connection:
+                done = connection.put_one(1)
+        except OSError:
+            return None
+        return time.monotonic() - killed if done else None
+
+    def resident(self) -> int:
+        """Return the largest server's memory."""
+        return max(resident_of(process.pid) for process in self._processes.values())
+
+    def _find_leader(self) -> str | None:
+        endpoints = ",".join(f"http://127.0.0.1:{port}" for port in self._ports.values())
+        asked = subprocess.run(  # noqa: S603 - the command is found as a user would
+            ["etcdctl", "--endpoints", endpoints, "endpoint", "status", "-w", "json"],  # noqa: S607
+            capture_output=True,
+            env=os.environ | {"ETCDCTL_API": "3"},
+            timeout=30,
+            check=False,
+        )
+        if asked.returncode != 0:
+            return None
+        for member in json.loads(asked.stdout):
+            status = member["Status"]
+            if status["leader"] == status["header"]["member_id"]:
+                port = int(member["Endpoint"].rsplit(":", 1)[1])
+                return next(name for name, known in self._ports.items() if known == port)
+        return None
+
+
+class HastyEtcd(Etcd):
+    """etcd as impatient as it lets itself be made without losing its leader here."""
+
+    name = "etcd, hasty"
+    options = ("--heartbeat-interval", "10", "--election-timeout", "100")

@@ -1,0 +1,183 @@
+"""ZooKeeper: three servers, setData over its own protocol to the leader."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.peers.base import (
+    NODES,
+    VALUE,
+    Peer,
+    PeerFailed,
+    Work,
+    free_ports,
+    resident_of,
+    until,
+)
+from benchmarks.peers.pipelined import Connection
+
+JAR: Final = Path("/usr/share/java/zookeeper.jar")
+PATH: Final = b"/benchmark"
+CREATE, SET_DATA = 1, 5
+ATTEMPT: Final = 0.3
+"""Seconds after which a put that a survivor does not answer is tried anew."""
+
+
+def text(data: bytes) -> bytes:
+    """Return bytes as jute writes them."""
+    return struct.pack(">i", len(data)) + data
+
+
+def packet(body: bytes) -> bytes:
+    """Return a packet."""
+    return struct.pack(">i", len(body)) + body
+
+
+class ZooKeeperConnection(Connection):
+    """A session that sets the data of one node, again and again."""
+
+    def __init__(self, port: int, timeout: float = 5.0) -> None:
+        super().__init__(port, timeout)
+        self.socket.sendall(packet(struct.pack(">iqiq", 0, 0, 10_000, 0) + text(bytes(16)) + b"\0"))
+        while not self._greeted():
+            data = self.socket.recv(4096)
+            if not data:
+                raise ConnectionResetError("the server takes no sessions now")
+            self.unread += data
+
+    def create(self) -> None:
+        """Make the node whose data is set; it may be there already."""
+        acl = struct.pack(">ii", 1, 31) + text(b"world") + text(b"anyone")
+        body = text(PATH) + text(b"") + acl + struct.pack(">i", 0)
+        self.socket.sendall(packet(struct.pack(">ii", 1 << 30, CREATE) + body))
+        while not self.receive():
+            pass
+
+    def put(self, number: int) -> bytes:
+        """Set the data, whatever its version is."""
+        body = text(PATH) + text(VALUE) + struct.pack(">i", -1)
+        return packet(struct.pack(">ii", number, SET_DATA) + body)
+
+    def answers(self) -> Iterator[tuple[int, bool]]:
+        """Yield each reply's number."""
+        unread, at = self.unread, 0
+        while len(unread) - at >= 4:
+            length = int.from_bytes(unread[at : at + 4], "big")
+            if len(unread) - at < 4 + length:
+                break
+            number, _, error = struct.unpack_from(">iqi", unread, at + 4)
+            if number >= 0:
+                yield number, error == 0
+            at += 4 + length
+        del unread[:at]
+
+    def _greeted(self) -> bool:
+        if len(self.unread) < 4:
+            return False
+        length = int.from_bytes(self.unread[:4], "big")
+        if len(self.unread) < 4 + length:
+            return False
+        del self.unread[: 4 + length]
+        return True
+
+
+class ZooKeeper(Peer):
+    """ZooKeeper with its defaults."""
+
+    name = "ZooKeeper"
+    durability = "synced by a majority"
+    client = "one process, its own protocol, to the leader"
+
+    @classmethod
+    def missing(cls) -> str:
+        """Look for Java and the jar."""
+        if shutil.which("java") is None:
+            return "no java on PATH"
+        return "" if JAR.exists() else f"no {JAR}"
+
+    def start(self) -> None:
+        """Start the servers."""
+        ports = free_ports(3 * NODES)
+        self._ports = ports[:NODES]
+        servers = "".join(
+            f"server.{n + 1}=127.0.0.1:{ports[NODES + n]}:{ports[2 * NODES + n]}\n"
+            for n in range(NODES)
+        )
+        self._processes = []
+        for n, port in enumerate(self._ports):
+            data = self.folder / f"z{n + 1}"
+            data.mkdir()
+            (data / "myid").write_text(f"{n + 1}\n")
+            config = data / "zoo.cfg"
+            config.write_text(
+                f"tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir={data}\nclientPort={port}\n"
+                f"admin.enableServer=false\n4lw.commands.whitelist=srvr\n{servers}"
+            )
+            main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+            command: list[str | Path] = [
+                "java",
+                "-Xmx512m",
+                "-cp",
+                f"/etc/zookeeper/conf:{JAR}",
+                main,
+                config,
+            ]
+            self._processes.append(self.run(command, f"z{n + 1}.log"))
+        self._leader = until("a ZooKeeper leader", self._find_leader)
+        with self._connect(self._leader) as connection:
+            connection.create()
+
+    def drive(self, inflight: int, seconds: float) -> Work:
+        """Put at the leader."""
+        with self._connect(self._leader) as connection:
+            return connection.drive(inflight, seconds)
+
+    def lose_leader(self) -> float:
+        """Kill the leader, and put at a survivor until that is done."""
+        survivor = next(n for n in range(NODES) if n != self._leader)
+        with self._connect(survivor) as connection:
+            connection.put_one(1)
+        self._processes[self._leader].send_signal(signal.SIGKILL)
+        killed = time.monotonic()
+        return until("a put after the leader's death", lambda: self._put(survivor, killed), 0.002)
+
+    def _put(self, survivor: int, killed: float) -> float | None:
+        try:
+            with ZooKeeperConnection(self._ports[survivor], timeout=ATTEMPT) as connection:
+                done = connection.put_one(1)
+        except OSError:
+            return None
+        return time.monotonic() - killed if done else None
+
+    def resident(self) -> int:
+        """Return the largest server's memory."""
+        return max(resident_of(process.pid) for process in self._processes)
+
+    def _connect(self, server: int) -> ZooKeeperConnection:
+        def connect() -> ZooKeeperConnection | None:
+            try:
+                return ZooKeeperConnection(self._ports[server], timeout=30)
+            except OSError:
+                return None
+
+        return until("a session", connect)
+
+    def _find_leader(self) -> int | None:
+        for n, port in enumerate(self._ports):
+            if self._processes[n].poll() is not None:
+                raise PeerFailed(f"a server has ended: see {self.folder}/z{n + 1}.log")
+            try:
+                with socket.create_connection(("127.0.0.1", port), 1) as asked:
+                    asked.sendall(b"srvr")
+                    if b"Mode: leader" in asked.recv(4096):
+                        return n
+            except OSError:
+                continue
+        return None

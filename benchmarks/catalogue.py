@@ -6,6 +6,7 @@ from typing import Final
 
 from benchmarks import load
 from benchmarks.contention import sweep as contention
+from benchmarks.contention import udp as contention_udp
 from benchmarks.failover import drill as failover
 from benchmarks.peers import compare as peers
 from benchmarks.suite import Benchmark
@@ -18,6 +19,12 @@ CATALOGUE: Final[dict[str, Benchmark]] = {
             "rounds-to-decision when many propose at once, simulated",
             contention.sweep,
             contention.run,
+        ),
+        Benchmark(
+            "contention-udp",
+            "the same on real processes over UDP, beside the simulated figures",
+            contention_udp.usual,
+            contention_udp.run,
         ),
         Benchmark(
             "failover",

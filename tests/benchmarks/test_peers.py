@@ -1,0 +1,76 @@
+"""The peers benchmark: its clients' bytes, its judgement, and a run of what Python alone needs."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from benchmarks.peers.base import Peer, Work, sum_up
+from benchmarks.peers.compare import PEERS, Comparison, Given, Row, run
+from benchmarks.peers.etcd import Etcd
+from benchmarks.peers.http2 import DATA, END_STREAM, HEADERS, frame, header, protobuf_bytes
+from benchmarks.peers.zookeeper import packet, text
+
+FAST = Work(commands=4000, elapsed=1.0, p50=0.001, p99=0.002, client=0.0)
+SLOW = evolve(FAST, commands=1000, p50=0.004)
+
+
+def test_peers_that_are_missing_are_named_and_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Etcd, "missing", classmethod(lambda cls: "not for this test"))
+    names = ("paxos, in memory", "PySyncObj", "etcd")
+    output = run(Given(0, names, (1, 8), 0.2, 1, 0, tmp_path), lambda done, doing: None)
+    assert output.missing == (("etcd", "not for this test"),)
+    assert output.peers() == ["paxos, in memory", "PySyncObj"]
+    assert all(row.work.commands > 0 for row in output.rows)
+    assert {table.title for table in output.tables()} >= {"Not found here"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def compared(theirs: Work) -> str:
+    rows = (Row("paxos", 64, 0, FAST), Row("etcd", 64, 0, theirs))
+    tables = Comparison("a memory disk", (), rows, (), ()).tables()
+    (ratios,) = (table for table in tables if table.title.startswith("Ours to theirs"))
+    return ratios.rows[0][1]
+
+
+def test_ratio_is_ours_to_theirs() -> None:
+    assert compared(SLOW) == "4.00 (0.25)"
+
+
+def test_no_win_is_called_where_the_client_was_the_bottleneck() -> None:
+    assert compared(evolve(SLOW, client=0.95)) == "client-bound"
+
+
+def test_best_round_counts() -> None:
+    rows = (Row("paxos", 64, 0, SLOW), Row("paxos", 64, 1, FAST))
+    assert Comparison("", (), rows, (), ()).rate("paxos", 64) == 4000
+
+
+def test_every_peer_says_what_is_durable_and_who_proposes() -> None:
+    assert all(issubclass(peer, Peer) and peer.durability and peer.client for peer in each_peer())
+
+
+def each_peer() -> Iterator[type[Peer]]:
+    yield from PEERS.values()
+
+
+def test_work_without_answers_is_an_error() -> None:
+    with pytest.raises(Exception, match="no command was answered"):
+        sum_up([], 1.0, 0.0)
+
+
+def test_frames_of_http2_have_the_layout_of_the_standard() -> None:
+    assert frame(DATA, END_STREAM, 3, b"abc") == b"\0\0\3" + b"\0\1" + b"\0\0\0\3" + b"abc"
+    assert frame(HEADERS, 0, 1, b"")[3] == 1
+    assert header("te", "trailers") == b"\0\2te\x08trailers"
+    assert protobuf_bytes(2, b"xy") == b"\x12\2xy"
+
+
+def test_packets_of_zookeeper_are_counted() -> None:
+    assert packet(text(b"ab")) == struct.pack(">ii", 6, 2) + b"ab"

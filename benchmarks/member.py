@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -155,6 +156,7 @@ def members(cluster: paxos.Cluster, where: Path | None) -> Iterator[list[Member]
 
 def run(cluster: paxos.Cluster, name: str, data: Path | None, pipe: Connection) -> None:
     """Be a member: what the process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     trio.run(_serve, cluster, name, MemoryJournal() if data is None else data, pipe)
 
 

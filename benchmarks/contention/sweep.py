@@ -24,6 +24,9 @@ ROUNDS_WITHOUT_LOSS: Final = 1.05
 ROUNDS_WITH_LOSS: Final = 1.15
 """The most rounds in the mean that our own policy may need: without loss, and at 5 % of it."""
 
+DUELS: Final = 40
+"""How often, at most, a scene without a policy is run: all of its duels are long, and alike."""
+
 DELAYS_RATIO: Final = 1.1
 """By how much its median decision may exceed that of a proposer that is alone."""
 
@@ -109,7 +112,7 @@ class Contention(Output):
 
 def run(sweep: Sweep, tell: Tell) -> Contention:
     """Run every scene of every part; equal inputs give equal outputs, to the byte."""
-    total = sum(part.runs * len(part.scenes) for part in sweep.parts)
+    total = sum(_runs(part, scene) for part in sweep.parts for scene in part.scenes)
     done = 0
     parts: list[tuple[str, str, tuple[Row, ...]]] = []
     with nullcontext() if sweep.events is None else sweep.events.open("w") as log:
@@ -118,18 +121,24 @@ def run(sweep: Sweep, tell: Tell) -> Contention:
             for scene in part.scenes:
                 tell(done / total, f"{part.title}: {scene.policy}, {scene.proposers} proposers")
                 # The same seeds for every scene: what differs is the scene alone.
-                seeds = range(1_000_000 * sweep.seed, 1_000_000 * sweep.seed + part.runs)
+                first, count = 1_000_000 * sweep.seed, _runs(part, scene)
+                seeds = range(first, first + count)
                 rows.append(Row.of(scene, [Arena(scene, seed, log).run() for seed in seeds]))
-                done += part.runs
+                done += count
             parts.append((part.title, part.axis, tuple(rows)))
     return Contention(tuple(parts))
+
+
+def _runs(part: Part, scene: Scene) -> int:
+    duels = scene.policy == "none" and scene.proposers > 1
+    return min(part.runs, DUELS) if duels else part.runs
 
 
 def sweep(quick: bool, seed: int) -> Sweep:
     """Return the usual input."""
     counts = (2, 8, 32) if quick else (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
     losses = (0.0, 0.05) if quick else (0.0, 0.01, 0.05, 0.2)
-    runs, few = (10, 4) if quick else (500, 100)
+    runs, few = (10, 3) if quick else (200, 40)
     base = Scene()
     return Sweep(
         seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import select
+import signal
 import socket
 import time
 from collections import Counter
@@ -304,6 +305,7 @@ class OneProcess(Surroundings):
 
 def take_part(name: str, pipe: Connection) -> None:
     """Be a node of one run after another: what a process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
     sock.setblocking(False)

@@ -149,6 +149,7 @@ class _Diarist(Instrument):
 
 def run(cluster: paxos.Cluster, name: str, data: Path, pipe: Connection) -> None:
     """Take part: what the process does, until it is told to stop or killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     trio.run(_take_part, cluster, name, data, pipe)
 
 

@@ -143,10 +143,10 @@ class Supervisor:
             "PAXOS_LEADER": term.leadership.leader,
             "PAXOS_ELECTION": term.leadership.election,
         }
+        self._ward = ward  # before the command can say that it runs
         await ward.run(plan.command, environment, plan.grace, lease_end(term.valid_until))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._renew, ward, term)
-            self._ward = ward
             await ward.ended()
             nursery.cancel_scope.cancel()
 

@@ -68,12 +68,14 @@ class Ward:
         await self._tell(f"until {until}")
 
     async def signal(self, number: int) -> None:
-        """Pass a signal on."""
+        """Pass a signal on, when the command has started."""
+        await self._started.wait()
         await self._tell(f"signal {number}")
 
     async def stop(self, number: int, seconds: float) -> None:
         """Ask the command to end by a signal, and kill it after so many seconds."""
         self.ending = True
+        await self._started.wait()
         await self._tell(f"stop {number} {seconds}")
 
     async def ended(self) -> None:

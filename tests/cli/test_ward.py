@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from paxos.cli import guardian
 from paxos.cli.ward import CommandNotStarted, Ward, open_ward
@@ -139,6 +141,21 @@ async def test_many_may_speak_to_the_guardian_at_once(tmp_path: Path) -> None:
             nursery.start_soon(ward.signal, signal.SIGHUP)
         await ward.ended()
         assert ward.status == 9
+
+
+async def test_a_signal_waits_for_the_command_to_start(autojump_clock: MockClock) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    ward = Ward(cast("trio.Process", None), cast("trio.SocketStream", ours))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ward.listen)
+        nursery.start_soon(ward.signal, signal.SIGHUP)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ward.run, ["true"], {}, 0.3, 9.0)
+        assert (await theirs.receive_some()).startswith(b"run ")
+        await trio.testing.wait_all_tasks_blocked()
+        await theirs.send_all(b"started 7\n")
+        assert await theirs.receive_some() == b"signal 1\n"
+        await theirs.aclose()
 
 
 async def test_a_command_that_is_told_to_stop_has_its_time_and_no_more(tmp_path: Path) -> None:

@@ -206,12 +206,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--where", type=Path, required=True, help="a new folder for the journals")
     parser.add_argument("--commands", type=int, default=1_000_000, help="how many are decided")
     parser.add_argument("--keys", type=int, default=100_000, help="how many rows the state has")
+    parser.add_argument("--log-mib", type=int, default=32, help="log between two snapshots")
     parser.add_argument("--log-only", action="store_true", help="never compact")
     asked = parser.parse_args(arguments)
     if asked.where.exists() and any(asked.where.iterdir()):
         sys.exit(f"{asked.where} is not empty: journals must be new")
     asked.where.mkdir(parents=True, exist_ok=True)
-    compaction = NEVER if asked.log_only else Compaction()
+    compaction = NEVER if asked.log_only else Compaction(log_bytes=asked.log_mib << 20)
     print(json.dumps(measure(asked.where, asked.commands, asked.keys, compaction)))
 
 

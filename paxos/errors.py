@@ -52,6 +52,10 @@ class StateDiverged(PaxosError):  # noqa: N818 - it says what became of the stat
     """A node's state differs from that of a quorum, and so it takes no part any more."""
 
 
+class Overloaded(PaxosError):  # noqa: N818 - it says what the node is
+    """As much is under way as may be; nothing was proposed. Try again later, or wait."""
+
+
 class NoAnswer(PaxosError):  # noqa: N818 - it says what came
     """No member answered; nothing was proposed."""
 

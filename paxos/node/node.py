@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
-import outcome
 import trio
 
-from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, OutcomeUnknown, StateDiverged
+from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, PaxosError, StateDiverged
 from paxos.journal import Journal, JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.desk import Desk
@@ -23,6 +22,8 @@ from paxos.node.key_file import watch_keys
 from paxos.node.nursery import open_nursery
 from paxos.node.opening import open_journal
 from paxos.node.post import Post
+from paxos.node.proposals import Proposals
+from paxos.node.readers import Readers
 from paxos.node.storage import Storage, open_storage
 from paxos.node.watching import Decisions, Growth, Leaderships, View
 from paxos.protocol.events import Event
@@ -38,7 +39,6 @@ from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import (
     MAX_COMMAND_BYTES,
     Command,
-    CommandId,
     Failure,
     Leadership,
     Result,
@@ -46,12 +46,6 @@ from paxos.replicated.values import (
 )
 from paxos.transport import UnreliableTransport, open_udp
 from paxos.wire import Wire
-
-MAX_IN_FLIGHT = 4096
-"""How many proposals of one node wait for their answers; further ones wait for room."""
-
-CLOSED, DIVERGED = -2, -3
-"""In place of a slot: the node was closed; its state has diverged."""
 
 
 class Node(Watcher):
@@ -73,18 +67,16 @@ class Node(Watcher):
         self._post = post
         self._storage = storage
         self._instruments = instruments
-        self._waiting: dict[CommandId, trio.lowlevel.Task] = {}
-        self._room = trio.lowlevel.ParkingLot()
         self._closed = False
-        self._diverged: StateDiverged | None = None
         self._running = trio.CancelScope(shield=True)
-        self._readers: dict[int, trio.lowlevel.Task] = {}
         self._view = View(None)
         self._growth = Growth()
         self._saved = Growth()
         self._saved_position = -1
         self._engine = Engine(cluster, name, machine, journal, storage, post, self, compaction)
         roles, timers = self._engine.roles, self._engine.timers
+        self._proposals = Proposals(name, roles.proposer, post)
+        self._readers = Readers(name, roles.proposer.reading, roles.learner.learner, post)
         self._elections = ElectionService(self, roles, timers, cluster.timing)
         self._turns = Turns()
 
@@ -95,76 +87,68 @@ class Node(Watcher):
         """The live leader as this node knows it; None while there is none."""
         return self._view.leadership
 
-    async def propose(self, command: bytes) -> bytes:
+    async def propose(self, command: bytes, *, wait: bool = True) -> bytes:
         """Have a command applied, once, on every node; return the state machine's answer.
 
         It works on any node, and waits for as long as there is no leader: use a Trio timeout to
-        wait less. Cancelled, it leaves open whether the command is applied.
+        wait less. So many may be under way from one node, in number and bytes; more wait for
+        room, in the order in which they came, or raise `Overloaded` when told not to ``wait``.
+        Cancelled, it leaves open whether the command is applied.
 
         Raises:
             CommandTooLarge: The command has more than `MAX_COMMAND_BYTES`; it was not proposed.
             CommandFailed: The state machine raised an error for it.
+            Overloaded: There is no room, and it should not wait; it was not proposed.
             OutcomeUnknown: The node was closed meanwhile, or its state diverged.
             StateDiverged: This node's state is not that of the others; nothing was proposed.
 
         """
         session, number = self._engine.roles.next_id()
-        _, result = await self.propose_as(session, number, command)
+        _, result = await self.propose_as(session, number, command, wait=wait)
         if isinstance(result, Failure):
             raise CommandFailed(result.error)
         return result
 
-    async def propose_as(self, session: Session, number: int, data: bytes) -> tuple[int, Result]:
+    async def propose_many(self, commands: Iterable[bytes]) -> list[bytes | CommandFailed]:
+        """Have each of many commands applied, once; return the answers in the same order.
+
+        It costs a fraction of as many calls of `propose`, for the task is woken once. In which
+        order they are applied is open: what must come later is proposed later. Where the state
+        machine raised an error, it is in the place of the answer. Cancelled, or when the node is
+        closed, it leaves open which of the commands are applied.
+
+        Raises:
+            CommandTooLarge: One of them is; none was proposed.
+            OutcomeUnknown: The node was closed meanwhile.
+
+        """
+        proposals = [
+            Command(*self._engine.roles.next_id(), data) for data in list(map(checked, commands))
+        ]
+        answers: list[bytes | CommandFailed] = []
+        for answer in await self._proposals.decide_all(proposals):
+            assert isinstance(answer, bytes | Failure)
+            answers.append(CommandFailed(answer.error) if isinstance(answer, Failure) else answer)
+        return answers
+
+    async def propose_as(
+        self, session: Session, number: int, data: bytes, *, wait: bool = True
+    ) -> tuple[int, Result]:
         """Have a session's command applied once; return the slot that decided it, and its result.
 
         Raises what `propose` does, but for `CommandFailed`, which the result says.
         """
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"a command is bytes, not {type(data).__name__}")
-        if len(data) > MAX_COMMAND_BYTES:
-            raise CommandTooLarge(
-                f"a command of {len(data):,} bytes was refused: the most is "
-                f"{MAX_COMMAND_BYTES:,}; store the data elsewhere and propose a reference to it"
-            )
-        slot, result = await self._decide(Command(session, number, bytes(data)))
+        command = Command(session, number, checked(data))
+        slot, result = await self._proposals.decide(command, wait=wait)
         assert isinstance(result, bytes | Failure)
         return slot, result
 
     async def decree(self, decree: Decree) -> Ruling:
         """Have a decree applied, once; return what became of it. Raises `OutcomeUnknown`."""
         session, number = self._engine.roles.next_id()
-        _, ruling = await self._decide(Command(session, number, decree))
+        _, ruling = await self._proposals.decide(Command(session, number, decree))
         assert isinstance(ruling, Ruling)
         return ruling
-
-    async def _decide(self, command: Command) -> tuple[int, Result | Ruling]:
-        """Have a command applied once; return the slot that decided it, and its result."""
-        while len(self._waiting) >= MAX_IN_FLIGHT and not self._closed:
-            await self._room.park()
-        if self._diverged is not None:
-            raise self._diverged
-        if self._closed:
-            raise OutcomeUnknown("the node is closed: the command was not proposed from here")
-        self._waiting[command.id] = trio.lowlevel.current_task()
-        self.send(command)
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._waiting.pop(command.id, None)
-            self._engine.roles.proposer.withdraw(command.id)
-            self._room.unpark()
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        slot, result = await trio.lowlevel.wait_task_rescheduled(abort)
-        if result is None:
-            raise OutcomeUnknown(
-                "the node was closed before the answer came: the command may or may not be "
-                "applied; ask the state machine, or make the command harmless to repeat"
-                if slot == CLOSED
-                else f"the command may or may not be applied elsewhere: {self._diverged}"
-                if slot == DIVERGED
-                else "the command was applied, but its answer is no longer known"
-            )
-        return slot, result
 
     async def barrier(self, *, at_least: int | None = None) -> None:
         """Wait until this node's own state machine may be read.
@@ -183,26 +167,10 @@ class Node(Watcher):
             StateDiverged: This node's state is not that of the others.
 
         """
-        if self._diverged is not None:
-            raise self._diverged
-        if at_least is not None:
-            await trio.lowlevel.checkpoint()
-            while self.position < at_least and not self._closed and self._diverged is None:
-                await self._growth.wait()
-        elif not self._closed:
-            read = self._engine.roles.proposer.reading.begin()
-            self._post.deliver(self.name, read)
-            self._readers[read.number] = trio.lowlevel.current_task()
-
-            def abort(_: object) -> trio.lowlevel.Abort:
-                del self._readers[read.number]
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(abort)
-        if self._diverged is not None:
-            raise self._diverged
-        if self._closed:
-            raise NodeClosed("the node was closed before its state could be read; ask another")
+        if at_least is None:
+            await self._readers.barrier()
+        else:
+            await self._readers.reach(at_least, self._growth)
 
     @property
     def position(self) -> int:
@@ -252,14 +220,15 @@ class Node(Watcher):
 
     def statistics(self) -> dict[str, int]:
         """Return counters of what was done and dropped, by name."""
-        learner = self._engine.roles.learner.learner
-        counts = self._post.statistics()
+        learner, proposer = self._engine.roles.learner.learner, self._engine.roles.proposer
+        counts = self._post.statistics() | self._proposals.statistics()
         return counts | {
             "frontier": learner.frontier,
             "lag": learner.target - learner.frontier,
-            "waiting": len(self._waiting),
             "readers": len(self._readers),
-            "proposals_dropped": self._engine.roles.proposer.dropped,
+            "pending": len(proposer.pending),
+            "pending_dropped": proposer.pending.dropped,
+            "proposals_dropped": proposer.dropped,
             "implausible": self._engine.roles.implausible,
             "supplies_dropped": self._engine.teacher.dropped,
             "supplies_refused": self._engine.teacher.refused,
@@ -341,18 +310,15 @@ class Node(Watcher):
 
     def applied(self, applied: Applied) -> None:
         """Wake the tasks whose commands took effect."""
-        for command, slot, result in applied.results:
-            self._settle(command, slot, result)
+        self._proposals.applied(applied)
         self._elections.applied(applied)
         self._growth.tell()
         if isinstance(applied.value, Leadership):
             self.turned()
 
     def readable(self, number: int) -> None:
-        """Wake the tasks whose reads have come so far; they wait in the order of their numbers."""
-        readers = self._readers
-        while readers and (first := next(iter(readers))) <= number:
-            trio.lowlevel.reschedule(readers.pop(first), outcome.Value(None))
+        """Wake the tasks whose reads have come so far."""
+        self._readers.ready(number)
 
     def installed(self, installed: Installed) -> None:
         """Note that the state has jumped to that of a snapshot."""
@@ -393,20 +359,13 @@ class Node(Watcher):
 
     def _stop(self, event: Diverging) -> None:
         """Serve nobody any more: what this node says may be wrong."""
-        self._diverged = StateDiverged(event.why)
-        for command in list(self._waiting):
-            self._settle(command, DIVERGED, None)
-        self._room.unpark_all()
-        self.readable(max(self._readers, default=0))
+        self._end(StateDiverged(event.why))
+
+    def _end(self, why: PaxosError) -> None:
+        self._proposals.end(why)
+        self._readers.end(why)
         self._growth.tell()
         self._saved.tell()
-
-    def _settle(self, command: CommandId, slot: int, result: Result | Ruling | None) -> None:
-        task = self._waiting.pop(command, None)
-        if task is not None:
-            trio.lowlevel.reschedule(task, outcome.Value((slot, result)))
-            if self._room:
-                self._room.unpark()
 
     async def run(self, desk: Desk) -> None:
         """Run until closed, also when all around is cancelled: there is still to be resigned."""
@@ -430,12 +389,21 @@ class Node(Watcher):
         self._running.cancel()
         self._elections.close()
         self._engine.resign()
-        for command in list(self._waiting):
-            self._settle(command, CLOSED, None)
-        self._room.unpark_all()
-        self._growth.tell()
-        if self._readers:
-            self.readable(max(self._readers))
+        self._end(NodeClosed("the node was closed; ask another"))
+
+
+def checked(command: object) -> bytes:
+    """Return what an application proposes, if it may."""
+    if type(command) is bytes and len(command) <= MAX_COMMAND_BYTES:
+        return command
+    if not isinstance(command, bytes | bytearray | memoryview):
+        raise TypeError(f"a command is bytes, not {type(command).__name__}")
+    if len(command) > MAX_COMMAND_BYTES:
+        raise CommandTooLarge(
+            f"a command of {len(command):,} bytes was refused: the most is {MAX_COMMAND_BYTES:,}; "
+            "store the data elsewhere and propose a reference to it"
+        )
+    return bytes(command)
 
 
 def _tell_damage(instruments: tuple[Instrument, ...], what: str) -> None:

@@ -12,6 +12,7 @@ from paxos.protocol.proposer import Leading
 from paxos.protocol.records import Record
 from paxos.replicated.candidacy import Candidacy, Following, Serving
 from paxos.replicated.messages import Advanced, Polled, Propose, Read, Readable
+from paxos.replicated.pending import Pending
 from paxos.replicated.reading import Reading
 from paxos.replicated.values import (
     MAX_BATCH_BYTES,
@@ -21,9 +22,6 @@ from paxos.replicated.values import (
     CommandId,
     Leadership,
 )
-
-MAX_PENDING = 1 << 14
-"""How many commands a leader keeps waiting; more are dropped, and their nodes send them again."""
 
 DETOUR_AFTER = 3
 """A command that was sent more often goes through another member: the leader may not hear us."""
@@ -75,8 +73,8 @@ class LogProposer:
     """The last leadership in the log."""
     opening: Leadership | None = None
     """The leadership that this ballot has proposed."""
-    pending: dict[CommandId, Command] = field(factory=dict)
-    """What waits for a slot, in order; a repeated command waits once."""
+    pending: Pending = field(factory=Pending)
+    """What waits for a slot."""
     proposed: dict[int, Batch] = field(factory=dict)
     """By slot, what this ballot has proposed and not yet learned."""
     known: set[CommandId] = field(factory=set)
@@ -86,7 +84,7 @@ class LogProposer:
     detours: int = 0
     """How often this node's commands were sent through another member than the leader."""
     dropped: int = 0
-    """Commands that were not taken because too many were waiting, or nobody led."""
+    """Commands that came to this node while it could not tell who leads."""
 
     @property
     def name(self) -> str:
@@ -146,7 +144,7 @@ class LogProposer:
         if source == self.name:
             commands = tuple(command for command in commands if command.id in self.own)
         if isinstance(self.candidacy.state, Serving):
-            self._take(commands)
+            self.pending.add(source, commands, self.known)
             return ()
         target = self._way_to_leader(now)
         if target is None or propose.hops == 0 or target == source:
@@ -202,9 +200,10 @@ class LogProposer:
             return self._open(state)
         effects: list[Effect] = []
         while self.pending and proposer.room > 0:
-            batch = Batch(tuple(self._next_commands()))
-            self.proposed[state.next_slot] = batch
-            self.known.update(command.id for command in batch.commands)
+            commands = self.pending.batch(self.known)
+            if not commands:
+                continue
+            batch = self.proposed[state.next_slot] = Batch(commands)
             effects += proposer.propose(batch)
         return tuple(effects)
 
@@ -217,28 +216,6 @@ class LogProposer:
         epoch = 1 if self.leadership is None else self.leadership.epoch + 1
         self.opening = Leadership(self.name, epoch)
         return self.candidacy.proposer.propose(self.opening)
-
-    def _next_commands(self) -> Iterable[Command]:
-        size = 0
-        for _ in range(MAX_BATCH_COMMANDS):
-            if not self.pending:
-                return
-            key = next(iter(self.pending))
-            more = self.pending[key].size
-            size += more
-            if size > MAX_BATCH_BYTES and size > more:
-                return
-            yield self.pending.pop(key)
-
-    def _take(self, commands: Iterable[Command]) -> None:
-        for command in commands:
-            key = command.id
-            if key in self.known or key in self.pending:
-                continue
-            if len(self.pending) >= MAX_PENDING:
-                self.dropped += 1
-                continue
-            self.pending[key] = command
 
     def _notice(self, leader_before: str | None, now: float) -> Effects:
         """React to a change of ballot or leader: forget the old one's state, send commands anew."""
@@ -262,7 +239,7 @@ class LogProposer:
             own.due = now + own.pause
             own.repeats += 1
         if isinstance(self.candidacy.state, Serving):
-            self._take(own.command for own in due)
+            self.pending.add(self.name, (own.command for own in due), self.known)
             return ()
         leader = self._way_to_leader(now)
         if leader is None:

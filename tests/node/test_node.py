@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from paxos.errors import CommandFailed, CommandTooLarge, OutcomeUnknown
 from paxos.journal import JournalError, MemoryJournal
-from paxos.node import node as module
+from paxos.node import proposals as module
 from paxos.protocol.records import Record, Voted
 from paxos.protocol.values import NoOp
 from paxos.replicated.values import MAX_COMMAND_BYTES

@@ -1,0 +1,230 @@
+"""A node's commands under way: bounded, and a task is woken once for all that it waits for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import outcome
+import trio
+from attrs import define, field
+
+from paxos.errors import OutcomeUnknown, Overloaded, PaxosError, StateDiverged
+from paxos.node.post import Post
+from paxos.replicated.decrees import Ruling
+from paxos.replicated.log_proposer import LogProposer, cut
+from paxos.replicated.messages import Propose
+from paxos.replicated.state import Applied
+from paxos.replicated.values import Command, CommandId, Result
+
+MAX_IN_FLIGHT = 4096
+"""How many commands of one node wait for their answers; further ones wait for room."""
+
+MAX_IN_FLIGHT_BYTES = 64 << 20
+"""How many bytes these may have together."""
+
+BULK_SHARE = 1024
+"""How many of many commands go together before it is others' turn."""
+
+ENDED = -2
+"""In place of a slot: the node was closed, or its state diverged."""
+
+Answer: TypeAlias = Result | Ruling
+"""What came of a command, or of a decree."""
+
+
+@define(eq=False)
+class Bulk:
+    """Many commands of one task."""
+
+    answers: dict[CommandId, Answer | None] = field(factory=dict)
+    """In the order in which they were proposed; None where there is no answer."""
+    left: int = 0
+    task: trio.lowlevel.Task | None = None
+
+    def settle(self, command: CommandId, answer: Answer | None) -> None:
+        """Take one answer; the last wakes the task, if it sleeps already."""
+        self.answers[command] = answer
+        self.left -= 1
+        if self.left == 0 and self.task is not None:
+            task, self.task = self.task, None
+            trio.lowlevel.reschedule(task)
+
+
+class Proposals:
+    """Carries a node's commands to its proposer, and the answers to those who wait for them."""
+
+    def __init__(self, name: str, proposer: LogProposer, post: Post) -> None:
+        self.ended: PaxosError | None = None
+        """Why this node proposes nothing any more."""
+        self.refused = 0
+        """How many commands were not taken since nobody wanted to wait."""
+        self._name = name
+        self._proposer = proposer
+        self._post = post
+        self._waiting: dict[CommandId, tuple[trio.lowlevel.Task | Bulk, int]] = {}
+        self._bytes = 0
+        self._line: OrderedDict[trio.lowlevel.Task, int] = OrderedDict()
+        """Who waits for room, first come first served, and for how many bytes."""
+        self._reserved = 0
+        self._reserved_bytes = 0
+        """Room of those who are awake again, but have not run yet."""
+
+    def statistics(self) -> dict[str, int]:
+        """Return what is under way and what was refused."""
+        return {
+            "waiting": len(self._waiting),
+            "waiting_bytes": self._bytes,
+            "waiting_for_room": len(self._line),
+            "refused": self.refused,
+        }
+
+    async def decide(self, command: Command, *, wait: bool = True) -> tuple[int, Answer]:
+        """Have a command applied once; return the slot that decided it, and its answer.
+
+        A decree never waits for room: a node's leases hang on it, and there are few.
+        """
+        size = command.size
+        if (self._line or self._full(size)) and type(command.data) is bytes:
+            await self._wait_for_room(size, wait=wait)
+        self._admit(command, size, trio.lowlevel.current_task())
+        self._post.deliver(self._name, Propose((command,), 1))
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._abandon(command.id)
+            self.make_room()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        slot, answer = await trio.lowlevel.wait_task_rescheduled(abort)
+        return slot, self._known(slot, answer)
+
+    async def decide_all(self, commands: Iterable[Command]) -> list[Answer]:
+        """Have each of many commands applied once; return the answers in the same order."""
+        bulk, group = Bulk(), list[Command]()
+        try:
+            for command in commands:
+                size, turn_over = command.size, len(group) % BULK_SHARE == 0
+                if self._full(size) or (turn_over and self._line):
+                    self._deliver(group)
+                    group.clear()
+                    await self._wait_for_room(size)
+                bulk.answers[command.id] = None
+                bulk.left += 1
+                self._admit(command, size, bulk)
+                group.append(command)
+            self._deliver(group)
+            await self._wait_for(bulk)
+        finally:
+            if bulk.left:
+                for name in bulk.answers:
+                    self._abandon(name)
+                self.make_room()
+        return [self._known(ENDED, answer) for answer in bulk.answers.values()]
+
+    def applied(self, applied: Applied) -> None:
+        """Wake the tasks whose commands took effect."""
+        self._settle(applied.results)
+        if self._line:
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Wake those for whom there is room now."""
+        while self._line:
+            task, size = next(iter(self._line.items()))
+            if self._full(size) and self.ended is None:
+                return
+            del self._line[task]
+            self._reserved += 1
+            self._reserved_bytes += size
+            trio.lowlevel.reschedule(task)
+
+    def end(self, why: PaxosError) -> None:
+        """Tell every waiting task that its outcome is unknown."""
+        self.ended = self.ended or why
+        self._settle([(command, ENDED, None) for command in self._waiting])
+        self.make_room()
+
+    def _full(self, size: int) -> bool:
+        """Tell whether a command would exceed the bounds."""
+        return (
+            len(self._waiting) + self._reserved >= MAX_IN_FLIGHT
+            or self._bytes + self._reserved_bytes + size > MAX_IN_FLIGHT_BYTES
+        )
+
+    async def _wait_for_room(self, size: int, *, wait: bool = True) -> None:
+        """Wait behind those who came before, until there is room."""
+        if not wait:
+            self.refused += 1
+            raise Overloaded(
+                f"{len(self._waiting):,} commands of {self._bytes:,} bytes are under way from this "
+                "node, and it takes no more: nothing was proposed. Propose less, or wait"
+            )
+        task = trio.lowlevel.current_task()
+        self._line[task] = size
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            del self._line[task]
+            self.make_room()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+        self._reserved -= 1
+        self._reserved_bytes -= size
+
+    def _admit(self, command: Command, size: int, who: trio.lowlevel.Task | Bulk) -> None:
+        if isinstance(self.ended, StateDiverged):
+            raise StateDiverged(*self.ended.args)
+        if self.ended is not None:
+            raise OutcomeUnknown("the node is closed: the command was not proposed from here")
+        self._waiting[command.id] = (who, size)
+        self._bytes += size
+        self._proposer.adopt(command, trio.current_time())
+
+    def _deliver(self, group: list[Command]) -> None:
+        for commands in cut(group):
+            self._post.deliver(self._name, Propose(commands, 1))
+
+    async def _wait_for(self, bulk: Bulk) -> None:
+        if not bulk.left:
+            await trio.lowlevel.checkpoint()
+            return
+        bulk.task = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            bulk.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _settle(self, answers: Iterable[tuple[CommandId, int, Answer | None]]) -> None:
+        for command, slot, answer in answers:
+            waiting = self._waiting.pop(command, None)
+            if waiting is None:
+                continue
+            who, size = waiting
+            self._bytes -= size
+            if isinstance(who, Bulk):
+                who.settle(command, answer)
+            else:
+                trio.lowlevel.reschedule(who, outcome.Value((slot, answer)))
+
+    def _abandon(self, command: CommandId) -> None:
+        """Wait for a command no longer; it may have been chosen, or still be."""
+        waiting = self._waiting.pop(command, None)
+        if waiting is not None:
+            self._bytes -= waiting[1]
+            self._proposer.withdraw(command)
+
+    def _known(self, slot: int, answer: Answer | None) -> Answer:
+        """Return an answer; raise `OutcomeUnknown` where there is none."""
+        if answer is not None:
+            return answer
+        if slot != ENDED:
+            raise OutcomeUnknown("the command was applied, but its answer is no longer known")
+        if isinstance(self.ended, StateDiverged):
+            raise OutcomeUnknown(f"the command may or may not be applied elsewhere: {self.ended}")
+        raise OutcomeUnknown(
+            "the node was closed before the answer came: the command may or may not be "
+            "applied; ask the state machine, or make the command harmless to repeat"
+        )

@@ -43,7 +43,7 @@ def test_bug_of_reads_is_shown_by_a_schedule(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["late_reader_joins_the_round", "read_point_is_not_waited_for", "one_confirmation_is_enough"],
+    ["late_reader_joins_the_round", "read_point_is_not_waited_for"],
 )
 def test_bug_of_reads_is_seen_in_a_simulated_run(name: str) -> None:
     with mutated(name):

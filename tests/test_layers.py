@@ -17,6 +17,7 @@ BELOW = {
     "journal": {"protocol", "replicated"},
     "transport": {"protocol", "replicated"},
     "node": {"protocol", "replicated", "wire", "journal", "transport"},
+    "machines": {"wire"},
     "testing": {"protocol", "replicated", "wire", "journal", "transport", "node", ""},
     "cli": {
         "protocol",
@@ -28,6 +29,7 @@ BELOW = {
         "testing",
         "demo",
         "fencing",
+        "machines",
         "",
     },
     "demo": {"protocol", "replicated", "wire", "journal", "transport", "node", "fencing", ""},

@@ -12,7 +12,7 @@ import click
 from paxos.cli.group import FAILED, INTERRUPTED, Commands
 
 NAMES: Final = (
-    *("init", "serve", "elect", "status", "propose", "key"),
+    *("init", "serve", "elect", "status", "propose", "kv", "key"),
     *("verify", "readmit", "backup", "restore", "recover"),
     *("demo", "simulate", "chaos", "check"),
 )

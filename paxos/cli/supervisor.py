@@ -13,8 +13,8 @@ import trio
 from attrs import define, field, frozen
 
 import paxos
-from paxos.cli.serve import Counter
 from paxos.cli.ward import Ward, lease_end, open_ward
+from paxos.machines import KeyValue
 from paxos.node.cluster import Cluster
 from paxos.node.serving import Speaker
 
@@ -79,7 +79,7 @@ class Supervisor:
                     plan.cluster,
                     plan.node,
                     data=plan.data,
-                    machine=Counter(),
+                    machine=KeyValue(),
                     instruments=(Speaker(say),),
                 ) as node:
                     status = await self._campaign(node.election(plan.election))

@@ -12,7 +12,7 @@ from paxos.errors import CommandFailed, CommandTooLarge, ConfigError, NoAnswer, 
 from paxos.node.cluster import Cluster
 from paxos.node.key_file import LOOK_AGAIN, KeyWatch
 from paxos.protocol.messages import Message
-from paxos.replicated.messages import Answer, AskStatus, Outcome, Readmit, Status, Submit
+from paxos.replicated.messages import Answer, AskStatus, Outcome, Query, Readmit, Status, Submit
 from paxos.replicated.values import CLIENT_PREFIX, MAX_COMMAND_BYTES
 from paxos.transport import Address, UnreliableTransport, open_udp
 from paxos.wire import Wire, encode
@@ -78,11 +78,7 @@ class Client:
             OutcomeUnknown: It was handed in, and no answer came in ``timeout`` seconds.
 
         """
-        if len(command) > MAX_COMMAND_BYTES:
-            raise CommandTooLarge(
-                f"a command of {len(command):,} bytes was refused: the most is "
-                f"{MAX_COMMAND_BYTES:,}"
-            )
+        refuse_too_large(command)
         await self._resolve()
         submit = Submit(self._next(), command)
         with trio.move_on_after(timeout):
@@ -99,6 +95,29 @@ class Client:
         raise OutcomeUnknown(
             f"no answer came in {timeout:g} seconds: the command may be applied, now or later. "
             "`paxos status` tells whether there is a leader"
+        )
+
+    async def query(self, question: bytes, timeout: float = 10.0) -> bytes:
+        """Have a member's state machine answer a question from an up-to-date state.
+
+        Raises:
+            CommandTooLarge: The question was not asked.
+            CommandFailed: The state machine raised an error for it, or answers no questions.
+            NoAnswer: No member answered in ``timeout`` seconds.
+
+        """
+        refuse_too_large(question)
+        await self._resolve()
+        query = Query(self._next(), question)
+        with trio.move_on_after(timeout):
+            members = await self._members_that_answer()
+            async with aclosing(self._ask(members, query, one_by_one=True)) as heard:
+                async for _, message in heard:
+                    if isinstance(message, Answer) and message.number == query.number:
+                        return self._read(message)[1]
+        raise NoAnswer(
+            f"no member of {self._cluster.name} answered in {timeout:g} seconds. `paxos status` "
+            "tells which members can be reached, and whether there is a leader"
         )
 
     def _read(self, answer: Answer) -> tuple[int, bytes]:
@@ -186,6 +205,14 @@ class Client:
     def _next(self) -> int:
         self._number += 1
         return self._number
+
+
+def refuse_too_large(data: bytes) -> None:
+    """Raise `CommandTooLarge` for what no member would take."""
+    if len(data) > MAX_COMMAND_BYTES:
+        raise CommandTooLarge(
+            f"a command of {len(data):,} bytes was refused: the most is {MAX_COMMAND_BYTES:,}"
+        )
 
 
 @asynccontextmanager

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from paxos.errors import OutcomeUnknown
+from paxos.errors import CommandFailed, NodeClosed, OutcomeUnknown
 from paxos.node.post import Post
-from paxos.replicated.messages import Answer, AskStatus, Outcome, Readmit, Submit
-from paxos.replicated.values import Failure, Session
+from paxos.replicated.messages import Answer, AskStatus, Outcome, Query, Readmit, Submit
+from paxos.replicated.state import MAX_ERROR
+from paxos.replicated.values import MAX_COMMAND_BYTES, Failure, Session
 
 if TYPE_CHECKING:
     from paxos.node.node import Node
 
-MAX_SUBMITTED = 1024
-"""How many commands of clients are under way at once; more are dropped, and sent again."""
+MAX_UNDER_WAY = 1024
+"""How many commands and questions of clients are under way at once; more are dropped."""
+
+MAX_UNDER_WAY_BYTES = 64 << 20
+"""How many bytes these have together. What is dropped is sent again, later and later."""
 
 
 class Desk:
@@ -24,7 +28,10 @@ class Desk:
     def __init__(self, node: Node, post: Post) -> None:
         self._node = node
         self._post = post
-        self._under_way: set[tuple[str, int]] = set()
+        self._under_way: dict[tuple[str, int], int] = {}
+        """What is under way, and how many bytes it has."""
+        self._bytes = 0
+        self._dropped = 0
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -38,32 +45,67 @@ class Desk:
                         self._node.readmit(message.without)
                     if isinstance(message, AskStatus | Readmit):
                         self._post.send((client,), self._node.status(message.number))
-                    elif isinstance(message, Submit):
+                    elif isinstance(message, Submit | Query):
                         self._take(nursery, client, message)
                 self._post.flush()
 
-    def _take(self, nursery: trio.Nursery, client: str, submit: Submit) -> None:
-        """Propose a command under the client's name; the log knows whether it is a repetition."""
-        key = (client, submit.number)
-        if key not in self._under_way and len(self._under_way) < MAX_SUBMITTED:
-            self._under_way.add(key)
-            nursery.start_soon(self._propose, client, submit)
+    def statistics(self) -> dict[str, int]:
+        """Return what is under way for clients, and what was dropped."""
+        return {
+            "clients_under_way": len(self._under_way),
+            "clients_under_way_bytes": self._bytes,
+            "clients_dropped": self._dropped,
+        }
 
-    async def _propose(self, client: str, submit: Submit) -> None:
+    def _take(self, nursery: trio.Nursery, client: str, message: Submit | Query) -> None:
+        """Begin what a client wants, unless it is under way already, or there is no room."""
+        key, size = (client, message.number), len(message.data)
+        if key in self._under_way:
+            return
+        if len(self._under_way) >= MAX_UNDER_WAY or self._bytes + size > MAX_UNDER_WAY_BYTES:
+            self._dropped += 1
+            return
+        self._under_way[key] = size
+        self._bytes += size
+        nursery.start_soon(self._serve, client, message)
+
+    async def _serve(self, client: str, message: Submit | Query) -> None:
+        try:
+            if isinstance(message, Submit):
+                reply = await self._propose(client, message)
+            else:
+                reply = await self._query(message)
+        finally:
+            self._bytes -= self._under_way.pop((client, message.number))
+        if reply is not None:
+            self._post.send((client,), reply)
+            self._post.flush()
+
+    async def _propose(self, client: str, submit: Submit) -> Answer | None:
+        """Propose a command under the client's name; the log knows whether it is a repetition."""
         try:
             slot, result = await self._node.propose_as(
                 Session(client, 0), submit.number, submit.data
             )
         except OutcomeUnknown as error:
             if self._node.closed:
-                return  # the client repeats it to another member, and the log knows it
-            reply = Answer(submit.number, Outcome.UNKNOWN, -1, str(error).encode())
-        else:
-            if isinstance(result, Failure):
-                reply = Answer(submit.number, Outcome.FAILED, slot, result.error.encode())
-            else:
-                reply = Answer(submit.number, Outcome.APPLIED, slot, result)
-        finally:
-            self._under_way.discard((client, submit.number))
-        self._post.send((client,), reply)
-        self._post.flush()
+                return None  # the client repeats it to another member, and the log knows it
+            return Answer(submit.number, Outcome.UNKNOWN, -1, str(error).encode())
+        if isinstance(result, Failure):
+            return Answer(submit.number, Outcome.FAILED, slot, result.error.encode())
+        return Answer(submit.number, Outcome.APPLIED, slot, result)
+
+    async def _query(self, query: Query) -> Answer | None:
+        try:
+            data = await self._node.query(query.data)
+        except NodeClosed:
+            return None  # the client asks another member
+        except CommandFailed as error:
+            text = str(error).encode()[:MAX_ERROR]
+            return Answer(query.number, Outcome.FAILED, self._node.position - 1, text)
+        if len(data) > MAX_COMMAND_BYTES:
+            text = (
+                f"the answer has {len(data):,} bytes, and may have {MAX_COMMAND_BYTES:,}".encode()
+            )
+            return Answer(query.number, Outcome.FAILED, self._node.position - 1, text)
+        return Answer(query.number, Outcome.APPLIED, self._node.position - 1, data)

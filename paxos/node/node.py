@@ -35,7 +35,7 @@ from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.events import StateDiverged as Diverging
 from paxos.replicated.messages import Propose, Status
 from paxos.replicated.snapshot_messages import Installed, SnapshotWanted
-from paxos.replicated.state import Applied, StateMachine
+from paxos.replicated.state import Applied, QueryableStateMachine, StateMachine
 from paxos.replicated.values import (
     MAX_COMMAND_BYTES,
     Command,
@@ -75,6 +75,7 @@ class Node(Watcher):
         self._saved_position = -1
         self._engine = Engine(cluster, name, machine, journal, storage, post, self, compaction)
         roles, timers = self._engine.roles, self._engine.timers
+        self._desk = Desk(self, post)
         self._proposals = Proposals(name, roles.proposer, post)
         self._readers = Readers(name, roles.proposer.reading, roles.learner.learner, post)
         self._elections = ElectionService(self, roles, timers, cluster.timing)
@@ -172,6 +173,25 @@ class Node(Watcher):
         else:
             await self._readers.reach(at_least, self._growth)
 
+    async def query(self, question: bytes) -> bytes:
+        """Have this node's own state machine answer a question, after a `barrier`.
+
+        For machines with a method ``query(question) -> bytes``, which must change nothing.
+
+        Raises:
+            CommandFailed: The state machine raised an error for it, or has no such method.
+            NodeClosed: The node was closed meanwhile.
+
+        """
+        await self.barrier()
+        machine = self._engine.roles.learner.state.machine
+        if not isinstance(machine, QueryableStateMachine):
+            raise CommandFailed(f"{type(machine).__name__} has no method query: it answers none")
+        try:
+            return machine.query(question)
+        except Exception as error:
+            raise CommandFailed(f"{type(error).__name__}: {error}") from error
+
     @property
     def position(self) -> int:
         """How far the log is applied here: every slot below, and none from there on.
@@ -221,7 +241,7 @@ class Node(Watcher):
     def statistics(self) -> dict[str, int]:
         """Return counters of what was done and dropped, by name."""
         learner, proposer = self._engine.roles.learner.learner, self._engine.roles.proposer
-        counts = self._post.statistics() | self._proposals.statistics()
+        counts = self._post.statistics() | self._proposals.statistics() | self._desk.statistics()
         return counts | {
             "frontier": learner.frontier,
             "lag": learner.target - learner.frontier,
@@ -367,17 +387,17 @@ class Node(Watcher):
         self._growth.tell()
         self._saved.tell()
 
-    async def run(self, desk: Desk) -> None:
+    async def run(self) -> None:
         """Run until closed, also when all around is cancelled: there is still to be resigned."""
         with self._running:
-            await self._run(desk)
+            await self._run()
 
-    async def _run(self, desk: Desk) -> None:
+    async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._engine.run)
             self._elections.start()
             nursery.start_soon(self._post.resolve_regularly)
-            nursery.start_soon(desk.run)
+            nursery.start_soon(self._desk.run)
 
     async def farewell(self) -> None:
         """End this node's terms in an orderly way, as long as that takes but a moment."""
@@ -469,7 +489,7 @@ async def open_node(
                 )
                 await post.resolve()
                 async with open_nursery() as nursery:
-                    nursery.start_soon(node.run, Desk(node, post))
+                    nursery.start_soon(node.run)
                     if cluster.key_file is not None:
                         nursery.start_soon(watch_keys, cluster.key_file, wire, node.happened)
                     try:

@@ -20,6 +20,7 @@ message         from -> to                meaning
 `Advanced`      learner -> own roles      the log is learned to here
 `Submit`        client -> node            propose this command for me
 `Answer`        node -> client            what became of it
+`Query`         client -> node            answer this from the state as it is now
 `AskStatus`     client -> node            how are you?
 `Readmit`       client -> node            vote again without the help of these
 `Status`        node -> client            thus; the answer to both
@@ -186,14 +187,22 @@ class Submit(Message):
 
 @frozen
 class Answer(Message):
-    """The reply to `Submit`."""
+    """The reply to `Submit` and `Query`."""
 
     number: int
     outcome: Outcome
     slot: int
-    """The slot that decided it; -1 where there is none."""
+    """The slot that decided it, or the last that a query has seen; -1 where there is none."""
     data: bytes
     """The state machine's answer, or an error in words (UTF-8)."""
+
+
+@frozen
+class Query(Message):
+    """A client's question to the state machine, which changes nothing; repeated like a `Submit`."""
+
+    number: int
+    data: bytes
 
 
 @frozen

@@ -73,6 +73,15 @@ class LargeStateMachine(Protocol):
         ...
 
 
+@runtime_checkable
+class QueryableStateMachine(Protocol):
+    """A state machine that also answers questions which change nothing, without the log."""
+
+    def query(self, question: bytes) -> bytes:
+        """Answer from the state as it is. An error raised here is the answer."""
+        ...
+
+
 @frozen
 class Applied(Effect):
     """A slot took effect."""

@@ -158,6 +158,7 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     ),
     40: (replicated.Read, (NATURAL, NATURAL)),
     41: (replicated.Readable, (NATURAL, NATURAL, NATURAL)),
+    42: (replicated.Query, (NATURAL, DATA)),
     64: (protocol.AskMemory, (NATURAL,)),
     66: (replicated.Readmit, (NATURAL, NAMES)),
     65: (protocol.Memory, (NATURAL, ANY_BALLOT, NATURAL, NATURAL, NATURAL)),

@@ -47,13 +47,14 @@ def adjacent_ports(count: int) -> int:
 
 
 @contextmanager
-def serving(cluster: Path, name: str) -> Iterator[subprocess.Popen[str]]:
+def serving(cluster: Path, name: str, machine: str = "kv") -> Iterator[subprocess.Popen[str]]:
     data = cluster.parent / f"{name}.db"
     with (cluster.parent / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "paxos.cli", "serve"),
                 *("--cluster", str(cluster), "--node", name, "--data", str(data)),
+                *("--machine", machine),
             ],
             stderr=log,
             text=True,
@@ -71,7 +72,7 @@ def test_a_cluster_is_made_served_asked_and_stopped(tmp_path: Path) -> None:
     cluster = tmp_path / "cluster.toml"
     deadline = time.monotonic() + LIMIT
     with ExitStack() as stack:
-        nodes = [stack.enter_context(serving(cluster, f"node{n}")) for n in (1, 2, 3)]
+        nodes = [stack.enter_context(serving(cluster, f"node{n}", "counter")) for n in (1, 2, 3)]
         while (status := paxos("status", "--cluster", cluster)).returncode != 0:
             assert time.monotonic() < deadline, status.stdout + status.stderr
         assert re.search(r"^leader=node[123], epoch=\d+$", status.stdout, re.MULTILINE)
@@ -94,6 +95,47 @@ def test_a_cluster_is_made_served_asked_and_stopped(tmp_path: Path) -> None:
         log = (tmp_path / f"{name}.log").read_text()
         assert re.search(r"^leader=node[123], epoch=\d+$", log, re.MULTILINE), log
         assert "Traceback" not in log
+
+
+def test_key_value_machine_is_read_changed_and_watched_from_outside(tmp_path: Path) -> None:
+    Cluster.local(3).save(tmp_path / "cluster.toml")
+    cluster = tmp_path / "cluster.toml"
+    deadline = time.monotonic() + LIMIT
+
+    def kv(command: str, *arguments: object) -> tuple[int, str]:
+        done = paxos("kv", command, "--cluster", cluster, *arguments)
+        return done.returncode, done.stdout
+
+    with ExitStack() as stack:
+        for name, machine in (
+            ("node1", "kv"),
+            ("node2", "paxos.machines:KeyValue"),
+            ("node3", "paxos.machines.key_value:KeyValue"),
+        ):
+            stack.enter_context(serving(cluster, name, machine))
+        while (status := paxos("status", "--cluster", cluster)).returncode != 0:
+            assert time.monotonic() < deadline, status.stdout + status.stderr
+        assert kv("put", "colour", "red") == (0, "revision 1\n")
+        assert kv("cas", "colour", "blue", "--expected", "red") == (0, "revision 2\n")
+        assert kv("get", "colour") == (0, "blue\n")
+        assert kv("range") == (0, "colour\tblue\n")
+        command = ("kv", "watch", "--cluster", str(cluster), "--since", "1")
+        watching = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "paxos.cli", *command], stdout=subprocess.PIPE, text=True
+            )
+        )
+        stack.callback(watching.kill)
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "2\tput\tcolour\tblue\n"
+        assert kv("delete", "colour") == (0, "deleted\n")
+        assert watching.stdout.readline() == "3\tdelete\tcolour\n"
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=LIMIT) == 130
+        assert kv("get", "colour") == (1, "")
+        refused = paxos("propose", "--cluster", cluster, "just a text")
+        assert refused.returncode == 1
+        assert "not a key-value command" in refused.stderr
 
 
 def test_a_taken_port_is_explained(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ class Client:
         self._looked = trio.current_time()
         self._number = 0
         self._submitted = False
+        self._resolved = False
+        self._last: str | None = None
+        """The member that answered last; to ask it first spares asking who is there."""
         self._addresses: dict[str, Address] = {}
 
     async def status(self, timeout: float = 1.0) -> dict[str, Status | None]:
@@ -81,12 +84,9 @@ class Client:
         refuse_too_large(command)
         await self._resolve()
         submit = Submit(self._next(), command)
-        with trio.move_on_after(timeout):
-            members = await self._members_that_answer()
-            async with aclosing(self._ask(members, submit, one_by_one=True)) as heard:
-                async for _, message in heard:
-                    if isinstance(message, Answer) and message.number == submit.number:
-                        return self._read(message)
+        answer = await self._answer(submit, timeout)
+        if answer is not None:
+            return self._read(answer)
         if not self._submitted:
             raise NoAnswer(
                 f"no member of {self._cluster.name} answered in {timeout:g} seconds: nothing was "
@@ -108,17 +108,25 @@ class Client:
         """
         refuse_too_large(question)
         await self._resolve()
-        query = Query(self._next(), question)
-        with trio.move_on_after(timeout):
-            members = await self._members_that_answer()
-            async with aclosing(self._ask(members, query, one_by_one=True)) as heard:
-                async for _, message in heard:
-                    if isinstance(message, Answer) and message.number == query.number:
-                        return self._read(message)[1]
+        answer = await self._answer(Query(self._next(), question), timeout)
+        if answer is not None:
+            return self._read(answer)[1]
         raise NoAnswer(
             f"no member of {self._cluster.name} answered in {timeout:g} seconds. `paxos status` "
             "tells which members can be reached, and whether there is a leader"
         )
+
+    async def _answer(self, asked: Submit | Query, timeout: float) -> Answer | None:
+        """Ask one member after another, beginning with the one that answered last."""
+        with trio.move_on_after(timeout):
+            members = await self._members_that_answer()
+            async with aclosing(self._ask(members, asked, one_by_one=True)) as heard:
+                async for source, message in heard:
+                    if isinstance(message, Answer) and message.number == asked.number:
+                        self._last = source
+                        return message
+        self._last = None
+        return None
 
     def _read(self, answer: Answer) -> tuple[int, bytes]:
         if answer.outcome is Outcome.APPLIED:
@@ -131,10 +139,16 @@ class Client:
         raise OutcomeUnknown(text)
 
     async def _members_that_answer(self) -> tuple[str, ...]:
-        """Return all members, beginning with the first that answers and knows a leader, or any."""
+        """Return all members, beginning with the one that answered last.
+
+        Without one, they begin with the first that answers now and knows a leader, or any.
+        """
+        names = self._cluster.names
+        if self._last is not None:
+            start = names.index(self._last)
+            return names[start:] + names[:start]
         self._submitted = False
         question = AskStatus(self._next())
-        names = self._cluster.names
         answered: set[str] = set()
         async with aclosing(self._ask(names, question)) as heard:
             async for source, message in heard:
@@ -161,6 +175,7 @@ class Client:
                     for datagram in self._wire.outgoing(target, [encoded]):
                         self._transport.send(self._addresses[target], datagram)
             turn += 1
+            self._resolved = self._resolved and turn == 1
             until = trio.current_time() + pause
             pause = min(2 * pause, MAX_REPEAT)
             while True:
@@ -184,10 +199,15 @@ class Client:
         return arrived
 
     async def _resolve(self) -> None:
+        """Look the members up, the first time, and again after somebody did not answer."""
+        if self._resolved:
+            return
+        self._resolved = True
         for member in self._cluster.members:
             try:
                 address = await self._transport.resolve(member.host, member.port)
             except OSError:
+                self._resolved = False
                 continue
             self._addresses[member.name] = address
 

@@ -18,7 +18,7 @@ from paxos.wire import Wire, encode
 PATIENT_TURNS = 3
 """Turns of the Trio loop for which a message that nobody waits for keeps back; see `Post.soon`."""
 
-MAX_CLIENTS = 256
+MAX_CLIENTS = 4096
 """How many clients' addresses a node remembers; the one heard longest ago is forgotten."""
 
 

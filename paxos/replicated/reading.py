@@ -26,6 +26,9 @@ FIRST_PAUSE = 0.05
 MAX_PAUSE = 1.0
 """The longest such pause, in seconds."""
 
+DETOUR_AFTER = 3
+"""A question that was asked more often goes to another member: the leader may not hear us."""
+
 RECHECK = 0.2
 """Seconds after which a read point that is not applied yet is asked for again.
 
@@ -64,6 +67,8 @@ class Question:
     due: float
     """When it is asked again."""
     pause: float = FIRST_PAUSE
+    asked: int = 0
+    """How often another node was asked."""
     round: Confirmation | None = None
     """While this node leads, it answers the question itself."""
 
@@ -163,10 +168,16 @@ class Reading:
         self.recheck = float("-inf")
         if self.question is not None:
             self.question.due, self.question.pause = float("-inf"), FIRST_PAUSE
+            self.question.asked = 0
 
     def _ask(self, question: Question, leader: str | None, now: float) -> Effects:
         if leader is None or not self._due(question, now):
             return ()
+        question.asked += 1
+        if question.asked > DETOUR_AFTER:
+            members = self.proposer.quorums.members(self.frontier)
+            others = [node for node in members if node != self.proposer.name]
+            leader = others[question.asked % len(others)]
         return (Send((leader,), Read(self.boot, question.number)),)
 
     def _due(self, question: Question, now: float) -> bool:

@@ -1,6 +1,6 @@
 """Real processes, killed, paused and restarted at random under load; then their journals compared.
 
-The machine of ``paxos serve`` answers each command with how many it has applied, so an answer tells
+The counter answers each command with how many it has applied, so an answer tells
 the command's place in the log, and a client hears of any command that was lost, doubled or moved.
 """
 
@@ -19,7 +19,7 @@ from attrs import define, field
 import paxos
 from paxos.testing.processes import LocalCluster, Log, syncs_can_fail
 
-COUNTER = "paxos.cli.serve:Counter"
+COUNTER = "paxos.machines:Counter"
 
 LIMIT = 60.0
 """Seconds within which a cluster that is left alone must answer; it takes one or two."""

@@ -85,6 +85,20 @@ async def test_node_that_hears_no_leader_reads_through_a_node_that_does(
     assert house.applied(outcast) == [b"x"]
 
 
+async def test_node_that_its_leader_does_not_hear_reads_through_another(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house()
+    await house.start()
+    leader = await house.leader()
+    mute = next(name for name in house.names if name != leader.leader)
+    house.network.cut(house.address(mute), house.address(leader.leader))
+    await house.node(leader.leader).propose(b"x")
+    with trio.fail_after(TIMEOUTS):
+        await house.node(mute).barrier()
+    assert house.applied(mute) == [b"x"]
+
+
 async def test_barrier_waits_for_a_leader_and_survives_the_loss_of_one(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:

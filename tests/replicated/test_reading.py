@@ -3,7 +3,14 @@ from __future__ import annotations
 from paxos.protocol import Ballot, Confirm, Confirmed, Effects, Majority, Promise, Proposer, Send
 from paxos.protocol.messages import Message
 from paxos.replicated.messages import Read, Readable
-from paxos.replicated.reading import FIRST_PAUSE, MAX_POINTS, RECHECK, Reading, ReadsReady
+from paxos.replicated.reading import (
+    DETOUR_AFTER,
+    FIRST_PAUSE,
+    MAX_POINTS,
+    RECHECK,
+    Reading,
+    ReadsReady,
+)
 
 THREE = ("a", "b", "c")
 B1 = Ballot(1, "a")
@@ -96,6 +103,16 @@ def test_unanswered_question_is_repeated_later_and_later_and_at_once_for_a_new_l
     assert reading.pursue("a", 1.0 + 2 * FIRST_PAUSE) == ()
     reading.hurry()
     assert sent(reading.pursue("c", 1.0 + 2 * FIRST_PAUSE)) == [(("c",), Read(3, 1))]
+
+
+def test_question_that_nobody_answers_goes_to_each_other_member_in_turn() -> None:
+    reading = following()
+    reading.begin()
+    asked = []
+    for second in range(8):
+        asked += [targets for targets, _ in sent(reading.pursue("a", 2.0 * second))]
+    assert asked[:DETOUR_AFTER] == [("a",)] * DETOUR_AFTER
+    assert set(asked[DETOUR_AFTER:]) == {("a",), ("c",)}
 
 
 def test_lost_round_is_asked_again_of_those_that_are_silent() -> None:

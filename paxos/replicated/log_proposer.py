@@ -81,8 +81,6 @@ class LogProposer:
     """The commands in `proposed`."""
     own: dict[CommandId, Own] = field(factory=dict)
     """The commands of this node and its clients that are not known to be applied."""
-    detours: int = 0
-    """How often this node's commands were sent through another member than the leader."""
     dropped: int = 0
     """Commands that came to this node while it could not tell who leads."""
 
@@ -244,19 +242,25 @@ class LogProposer:
         leader = self._way_to_leader(now)
         if leader is None:
             return ()
-        straight = [own.command for own in due if own.repeats <= DETOUR_AFTER]
-        around = [own.command for own in due if own.repeats > DETOUR_AFTER]
-        effects = [Send((leader,), Propose(group, 1)) for group in cut(straight)]
-        if around:
-            through = self._detour()
-            effects += (Send((through,), Propose(group, 1)) for group in cut(around))
-        return tuple(effects)
+        ways: dict[str, list[Command]] = {}
+        for own in due:
+            ways.setdefault(self._way(own, leader), []).append(own.command)
+        return tuple(
+            Send((target,), Propose(group, 1))
+            for target, commands in ways.items()
+            for group in cut(commands)
+        )
 
-    def _detour(self) -> str:
-        """Return each other member in turn: one that the leader hears is among them."""
-        others = self.candidacy.others()
-        self.detours += 1
-        return others[self.detours % len(others)]
+    def _way(self, own: Own, leader: str) -> str:
+        """Return whom to send a command: after some attempts each other member in turn.
+
+        One that the leader hears is among them; and it may have heard us all the time.
+        """
+        detour = own.repeats - DETOUR_AFTER
+        if detour <= 0:
+            return leader
+        others = [node for node in self.candidacy.others() if node != leader]
+        return (*others, leader)[(detour - 1) % (len(others) + 1)]
 
     def _due(self, now: float, *, every: bool) -> list[Own]:
         """Return what to send again, as much as one turn may; what is left is due in the next."""

@@ -64,9 +64,9 @@ def _crashes(random: Random, names: tuple[str, ...], end: float) -> list[Action]
 def _usurpations(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     """Begin ballots at random times, often two at about the same time."""
     actions = []
-    for _ in range(random.randint(1, 12)):
+    for _ in range(random.choice((3, 12, 60))):
         at = random.uniform(0, end)
-        rivals = random.sample(names, min(len(names), random.randint(1, 2)))
+        rivals = random.sample(names, min(len(names), random.randint(1, 3)))
         actions += [Action(at + random.uniform(0, 0.01), "usurp", (name,)) for name in rivals]
     return actions
 

@@ -99,6 +99,9 @@ class Expire(ElectionDecree):
     node: str
     boot: int
     renewal: int
+    waiting: bool = False
+    """Whether this is void, too, if the node leads anything by now. A node that only waits is
+    missed sooner, since no lease of it protects anything: the dead must not be appointed."""
 
 
 # What they change.

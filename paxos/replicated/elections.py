@@ -80,6 +80,8 @@ class NodeSession:
     """For how long the node counts on a renewal, in microseconds."""
     held: set[str] = field(factory=set)
     """The elections in which it stands or leads."""
+    terms: int = 0
+    """How many of these it leads."""
 
 
 @frozen
@@ -141,6 +143,8 @@ class Elections:
             for node in (*election.roster, election.leader):
                 if node is not None:
                     elections.sessions[node].held.add(name)
+            if leader is not None:
+                elections.sessions[leader].terms += 1
             elections._note_vacancy(name, election)
         return elections
 
@@ -214,6 +218,7 @@ class Elections:
         del election.roster[head.node]
         election.epoch, election.leader, election.heir = decree.epoch, head.node, None
         election.value, election.reason = head.value, ""
+        self.sessions[head.node].terms += 1
         self._note_vacancy(name, election)
         changes.append(LeaderChanged(name, election.view(name)))
         return CARRIED
@@ -245,6 +250,8 @@ class Elections:
         theirs = self.sessions.get(decree.node)
         if theirs is None or (theirs.boot, theirs.renewal) != (decree.boot, decree.renewal):
             return Void(f"{decree.node} has renewed its session")
+        if decree.waiting and theirs.terms:
+            return Void(f"{decree.node} leads by now, and its lease lasts")
         self._end(decree.node, "expired", changes)
         return CARRIED
 
@@ -265,6 +272,7 @@ class Elections:
         self.sessions[node].held.remove(name)
         if election.leader == node:
             election.leader, election.value, election.reason = None, b"", reason
+            self.sessions[node].terms -= 1
             changes.append(LeaderChanged(name, election.view(name)))
         else:
             del election.roster[node]

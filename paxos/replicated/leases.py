@@ -23,6 +23,10 @@ from paxos.replicated.timing import Timing
 RENEWALS_IN_A_LEASE = 4
 """How often a session is renewed while one lease lasts."""
 
+CANDIDATES_SHARE = 0.75
+"""Share of its lease after which a silent node that only waits is missed. A candidate that dies
+together with the leader is so gone before the leader's lease has ended."""
+
 REMEMBERED = 16
 """How many renewals under way are remembered; by then the first has run out."""
 
@@ -76,12 +80,13 @@ class Vigil:
 
     def end(self, node: str, session: NodeSession) -> float:
         """Return when a session may be called expired."""
-        return self.heard[node][2] + session.lease / 1e6 * (1 + self.timing.drift)
+        share = 1 + self.timing.drift if session.terms else CANDIDATES_SHARE
+        return self.heard[node][2] + session.lease / 1e6 * share
 
     def expired(self, sessions: Mapping[str, NodeSession], now: float) -> list[Expire]:
         """Return the expiries that may be proposed; each names the renewal on which it rests."""
         return [
-            Expire(node, *self.heard[node][:2])
+            Expire(node, *self.heard[node][:2], waiting=not session.terms)
             for node, session in sessions.items()
             if session.held and now >= self.end(node, session)
         ]

@@ -205,6 +205,28 @@ async def test_candidate_that_has_just_died_costs_at_most_its_lease(
     assert trio.current_time() - start < 1.1 * hall.lease + ROUNDS
 
 
+async def test_candidate_that_dies_together_with_the_leader_costs_nothing_more(
+    open_hall: OpenHall, autojump_clock: MockClock
+) -> None:
+    hall = await open_hall(5)
+    log_leader = (await hall.house.leader()).leader
+    holder, dying, last = hall.others(log_leader)[:3]
+    hall.hold(holder)
+    await hall.epoch(1)
+    hall.hold(dying)
+    await hall.candidates(dying)
+    hall.hold(last)
+    await hall.candidates(dying, last)
+    await trio.sleep(2.1)
+    died = trio.current_time()
+    await hall.house.crash(holder)
+    await hall.house.crash(dying)
+    await hall.epoch(2)
+    assert hall.terms[2].leadership.leader == last
+    drift = hall.house.cluster.timing.drift
+    assert hall.began[2] - died < hall.lease * (1 + drift) + ROUNDS
+
+
 async def test_candidate_whose_session_was_lost_while_it_waited_campaigns_again_by_itself(
     open_hall: OpenHall, autojump_clock: MockClock
 ) -> None:

@@ -236,3 +236,18 @@ def test_elections_are_vacant_while_candidates_wait_and_nobody_leads() -> None:
     assert list(log.elections.vacant) == ["billing"]
     log.decide("node2", Resign("billing"))
     assert list(log.elections.vacant) == []
+
+
+def test_expiry_of_a_waiting_node_is_void_if_it_leads_by_then() -> None:
+    log = Log()
+    log.campaign("node1")
+    log.campaign("node2")
+    for node in ("node1", "node2"):
+        assert log.elections.sessions[node].terms == 0
+    log.appoint("node1", 1)
+    assert isinstance(log.decide("node9", Expire("node1", 1, 1, waiting=True)), Void)
+    assert log.decide("node9", Expire("node2", 1, 1, waiting=True)) == Carried()
+    assert log.view.leadership == Leadership("node1", 1, "billing")
+    assert log.roster == []
+    log.decide("node1", Resign("billing"))
+    assert log.elections.sessions["node1"].terms == 0

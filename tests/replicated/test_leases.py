@@ -49,7 +49,7 @@ def test_next_renewal_is_due_long_before_the_lease_ends() -> None:
 
 
 def session(renewal: int, *, held: bool = True) -> dict[str, NodeSession]:
-    return {"node1": NodeSession(3, renewal, 1_000_000, {"billing"} if held else set())}
+    return {"node1": NodeSession(3, renewal, 1_000_000, {"billing"} if held else set(), int(held))}
 
 
 def test_expiry_counts_from_applying_and_names_its_renewal() -> None:
@@ -71,7 +71,7 @@ def test_each_renewal_that_is_applied_begins_the_count_anew() -> None:
 
 def test_length_of_a_lease_is_what_its_holder_counts_on() -> None:
     vigil = Vigil(TIMING)
-    sessions = {"node1": NodeSession(3, 7, 4_000_000, {"billing"})}
+    sessions = {"node1": NodeSession(3, 7, 4_000_000, {"billing"}, 1)}
     vigil.look(sessions, 20.0)
     assert vigil.expired(sessions, 24.1) == []
     assert vigil.expired(sessions, 24.3) == [Expire("node1", 3, 7)]
@@ -91,3 +91,11 @@ def test_holder_stops_before_others_begin_by_clocks_at_both_ends_of_the_drift() 
     lease.chosen(1)
     vigil.look(session(1), 0.0)  # no later than it was sent: the worst there is
     assert lease.until / slow <= vigil.end("node1", session(1)["node1"]) / fast
+
+
+def test_node_that_only_waits_is_missed_sooner_by_an_expiry_that_spares_a_leader() -> None:
+    vigil = Vigil(TIMING)
+    sessions = {"node1": NodeSession(3, 7, 1_000_000, {"billing"})}
+    vigil.look(sessions, 20.0)
+    assert vigil.expired(sessions, 20.74) == []
+    assert vigil.expired(sessions, 20.76) == [Expire("node1", 3, 7, waiting=True)]

@@ -47,6 +47,7 @@ DECREE_FIELDS = {
     "node": names,
     "value": datas,
     "priority": st.integers(1 - MAX_PRIORITY, MAX_PRIORITY - 1),
+    "waiting": st.booleans(),
     "name": names,
     "key": st.text(st.characters(codec="utf-8"), min_size=1, max_size=200),
     "since": st.just(-1) | naturals,

@@ -10,13 +10,14 @@ from math import inf
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, frozen
 
 import paxos
-from benchmarks.failover.participant import Cut, Diary, Drive, Participant, Stop
+from benchmarks.failover.participant import Cut, Diary, Drive, Participant, Stand, Stop
 from benchmarks.places import folder, place
 from benchmarks.results import Output, Spread, Table, number
 from benchmarks.suite import Tell
+from paxos.node.cluster import HEARTBEATS_BEFORE_SUSPICION, SUSPICIONS_IN_A_LEASE
 
 SETTLING: Final = 0.7
 """Seconds between all being well and the next fault: clients propose meanwhile."""
@@ -62,6 +63,8 @@ class Given:
     """For how many seconds nothing is done to the cluster, idle and under load."""
     nodes: int = 3
     faults: tuple[str, ...] = tuple(FAULTS)
+    leases: tuple[float, ...] = (0.1, 1.0)
+    """In seconds, for elections whose holder is killed; other patience is a part of it."""
     where: Path | None = None
 
 
@@ -93,13 +96,25 @@ class Quiet:
 
 
 @frozen
+class HolderLoss:
+    """One death of the holder of an election (SIGKILL); times in seconds."""
+
+    lease: float
+    next: float
+    """From the death until the next candidate holds it."""
+    led: bool
+    """Whether the holder led the log, too."""
+
+
+@frozen
 class Failover(Output):
     """The benchmark's output."""
 
     place: str
     nodes: int
     losses: tuple[Loss, ...]
-    quiet: tuple[Quiet, ...] = field(factory=tuple)
+    quiet: tuple[Quiet, ...]
+    holders: tuple[HolderLoss, ...]
 
     def spread(self, fault: str, what: str) -> Spread:
         """Return the distribution of one kind of time after one fault, in seconds."""
@@ -121,7 +136,7 @@ class Failover(Output):
             "that a surviving node's client waits between two answers. A refused probe helps when "
             "a process dies on a machine that lives.",
         )
-        return (losses, self._quiet_table())
+        return (losses, self._holder_table(), self._quiet_table())
 
     def _row(self, fault: str) -> tuple[str, ...]:
         first, goal = self.spread(fault, "command"), GOALS.get(fault)
@@ -133,6 +148,24 @@ class Failover(Output):
         )
         judged = ("", "") if goal is None else (str(goal), "yes" if goal.met(first) else "NO")
         return (fault, str(first.count), *(number(1e3 * time) for time in times), *judged)
+
+    def _holder_table(self) -> Table:
+        def cells(lease: float) -> tuple[str, ...]:
+            losses = [loss for loss in self.holders if loss.lease == lease]
+            next_ = Spread.of(loss.next for loss in losses)
+            times = (next_.p50, next_.p90, next_.p99, next_.most)
+            led = sum(loss.led for loss in losses)
+            return (
+                *(number(1e3 * lease), str(len(losses)), str(led)),
+                *(number(1e3 * time) for time in times),
+            )
+
+        return Table(
+            "The holder of an election killed: milliseconds until the next one holds it",
+            ("lease ms", "kills", "led the log", "p50", "p90", "p99", "most"),
+            tuple(cells(lease) for lease in dict.fromkeys(loss.lease for loss in self.holders)),
+            "A lease must end before the next term begins, whatever hints there are.",
+        )
 
     def _quiet_table(self) -> Table:
         return Table(
@@ -162,6 +195,14 @@ def run(given: Given, tell: Tell) -> Failover:
                     done = number_of_fault * given.runs + count
                     tell(0.8 * done / total, f"{fault}, {count + 1} of {given.runs}")
                     losses.append(drill.lose_leader(fault))
+        holders: list[HolderLoss] = []
+        for lease in given.leases:
+            suspicion = lease / SUSPICIONS_IN_A_LEASE
+            timing = paxos.Timing(suspicion / HEARTBEATS_BEFORE_SUSPICION, suspicion, lease)
+            with Drill(given.nodes, data / f"lease-{lease:g}", timing) as drill:
+                for _ in range(given.runs):
+                    tell(0.8, f"holders with a lease of {lease:g} s")
+                    holders.append(drill.lose_holder(lease))
         quiet = []
         for load in (0, 64):
             tell(
@@ -169,14 +210,17 @@ def run(given: Given, tell: Tell) -> Failover:
             )
             with Drill(given.nodes, data / f"quiet-{load}") as drill:
                 quiet.append(drill.keep_quiet(load, given.quiet))
-    return Failover(place(given.where), given.nodes, tuple(losses), tuple(quiet))
+    found = (tuple(losses), tuple(quiet), tuple(holders))
+    return Failover(place(given.where), given.nodes, *found)
 
 
 class Drill:
     """A cluster of participants, killed at the end of the block."""
 
-    def __init__(self, nodes: int, data: Path) -> None:
-        self._cluster = paxos.Cluster.local(nodes)
+    def __init__(self, nodes: int, data: Path, timing: paxos.Timing | None = None) -> None:
+        self._cluster = evolve(paxos.Cluster.local(nodes), timing=timing or paxos.Timing())
+        self._standing = False
+        self._held: list[tuple[int, str, float]] = []
         self._data = data
         self._load = 0
         self._participants: dict[str, Participant] = {}
@@ -213,6 +257,39 @@ class Drill:
         self._mend(fault, leader)
         return loss
 
+    def lose_holder(self, lease: float) -> HolderLoss:
+        """Kill whoever holds an election in which all stand; wait until another holds it."""
+        if not self._standing:
+            self._standing = True
+            for participant in self._participants.values():
+                participant.ask(Stand())
+        self._await_holder(0.0)
+        time.sleep(max(SETTLING, lease))
+        leadership = self._await_leader()
+        name, _ = self._await_holder(0.0)
+        holder = self._participants[name]
+        holder.signal(signal.SIGKILL)
+        killed = time.monotonic()
+        holder.close()
+        del self._participants[name]
+        _, at = self._await_holder(killed)
+        self._start(name)
+        return HolderLoss(lease, at - killed, leadership.leader == name)
+
+    def _await_holder(self, since: float) -> tuple[str, float]:
+        """Return who was elected last, if later than ``since``, and when."""
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            for participant in self._participants.values():
+                diary = participant.tell()
+                self._note(participant, diary)
+                self._held += [(term, participant.name, at) for at, term in diary.terms]
+            if self._held and max(self._held)[2] > since:
+                _, name, at = max(self._held)
+                return name, at
+            time.sleep(0.02)
+        raise TimeoutError(f"nobody holds the election within {LIMIT:g} s")
+
     def keep_quiet(self, load: int, seconds: float) -> Quiet:
         """Let the cluster alone for some time, idle or with commands at the leader."""
         leadership = self._await_leader()
@@ -236,6 +313,8 @@ class Drill:
         self._participants[name] = Participant(self._cluster, name, self._data / f"{name}.db")
         if self._load:
             self._participants[name].ask(Drive(self._load))
+        if self._standing:
+            self._participants[name].ask(Stand())
 
     def _mend(self, fault: str, leader: Participant) -> None:
         if fault == "SIGSTOP":

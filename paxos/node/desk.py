@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from paxos.errors import CommandFailed, NodeClosed, OutcomeUnknown
+from paxos.errors import CommandFailed, NodeClosed, OutcomeUnknown, StateDiverged
 from paxos.node.post import Post
 from paxos.replicated.messages import Answer, AskStatus, Outcome, Query, Readmit, Submit
 from paxos.replicated.state import MAX_ERROR
@@ -87,6 +87,8 @@ class Desk:
             slot, result = await self._node.propose_as(
                 Session(client, 0), submit.number, submit.data
             )
+        except StateDiverged:
+            return None  # the client asks another member
         except OutcomeUnknown as error:
             if self._node.closed:
                 return None  # the client repeats it to another member, and the log knows it
@@ -98,7 +100,7 @@ class Desk:
     async def _query(self, query: Query) -> Answer | None:
         try:
             data = await self._node.query(query.data)
-        except NodeClosed:
+        except (NodeClosed, StateDiverged):
             return None  # the client asks another member
         except CommandFailed as error:
             text = str(error).encode()[:MAX_ERROR]

@@ -35,7 +35,7 @@ from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.events import StateDiverged as Diverging
 from paxos.replicated.messages import Propose, Status
 from paxos.replicated.snapshot_messages import Installed, SnapshotWanted
-from paxos.replicated.state import Applied, QueryableStateMachine, StateMachine
+from paxos.replicated.state import Applied, QueryableStateMachine, StateMachine, in_words
 from paxos.replicated.values import (
     MAX_COMMAND_BYTES,
     Command,
@@ -188,9 +188,12 @@ class Node(Watcher):
         if not isinstance(machine, QueryableStateMachine):
             raise CommandFailed(f"{type(machine).__name__} has no method query: it answers none")
         try:
-            return machine.query(question)
+            answer: object = machine.query(question)
         except Exception as error:
-            raise CommandFailed(f"{type(error).__name__}: {error}") from error
+            raise CommandFailed(in_words(error)) from error
+        if not isinstance(answer, bytes):
+            raise CommandFailed(f"TypeError: query() returned {type(answer).__name__}, not bytes")
+        return answer
 
     @property
     def position(self) -> int:

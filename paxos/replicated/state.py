@@ -32,6 +32,16 @@ MAX_ERROR = 4000
 """How much is kept of an error's text, in characters."""
 
 
+def in_words(error: Exception) -> str:
+    """Return an application's error as text that can be sent, whatever the error is."""
+    try:
+        text = str(error)
+    except Exception as another:  # the text is the application's code, too
+        text = f"(str() of it raised {type(another).__name__})"
+    text = f"{type(error).__name__}: {text}"[:MAX_ERROR]
+    return text.encode(errors="replace").decode()  # a lone surrogate has no bytes
+
+
 class StateMachine(Protocol):
     """What an application replicates: deterministic, on bytes.
 
@@ -155,7 +165,8 @@ class ReplicatedState:
             said.append(str(ruling).encode())
             return ruling
         result = self._apply(data)
-        said.append(result if isinstance(result, bytes) else result.error.encode())
+        # of a failure only its kind: texts differ between versions of Python and its libraries
+        said.append(result if isinstance(result, bytes) else result.kind.encode())
         self.sessions.keep(command, slot, result)
         return result
 
@@ -214,7 +225,7 @@ class ReplicatedState:
         try:
             answer: object = self.machine.apply(data)
         except Exception as error:  # the application's error is an answer, not ours to judge
-            return Failure(f"{type(error).__name__}: {error}"[:MAX_ERROR])
+            return Failure(in_words(error))
         if isinstance(answer, bytes):
             return answer
         return Failure(f"TypeError: apply() returned {type(answer).__name__}, not bytes")

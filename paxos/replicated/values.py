@@ -52,6 +52,12 @@ class Failure:
     """The answer of a state machine that raised an error."""
 
     error: str
+    """The class of the error, a colon, and its text."""
+
+    @property
+    def kind(self) -> str:
+        """The class of the error."""
+        return self.error.partition(":")[0]
 
 
 Result: TypeAlias = bytes | Failure

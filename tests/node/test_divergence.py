@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from paxos.errors import OutcomeUnknown, StateDiverged
 from paxos.journal import MemoryJournal
 from paxos.replicated.divergence import COMPARED_EVERY
+from paxos.replicated.messages import Query, Submit
 from tests.node.house import TIMEOUTS, House
 
 OpenHouse = Callable[..., House]
@@ -50,6 +51,10 @@ async def test_node_whose_state_differs_stops_and_says_so(
         await house.node(other).propose(b"more")
     with pytest.raises(StateDiverged):
         await house.node(other).barrier()
+    desk = house.node(other)._desk
+    async with trio.open_nursery() as nursery:  # clients are left to the other members
+        desk._take(nursery, "client-1", Submit(1, b"more"))
+        desk._take(nursery, "client-1", Query(2, b"what"))
     stopped = house.frontier(other)
     await grow(house, leader, COMPARED_EVERY + 20)
     assert house.frontier(other) == stopped

@@ -88,6 +88,43 @@ def test_error_text_is_bounded() -> None:
     assert len(failure.error) == MAX_ERROR
 
 
+class WordlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("no \udc80 here"), "ValueError: no ? here"),
+        (WordlessError(), "WordlessError: (str() of it raised RuntimeError)"),
+    ],
+)
+def test_error_whose_text_cannot_be_told_is_an_answer_too(error: Exception, expected: str) -> None:
+    class Raising(Upper):
+        def apply(self, command: bytes) -> bytes:
+            raise error
+
+    applied = ReplicatedState(Raising()).apply(0, Batch((mine(0, b"a"),)), MINE)
+    assert [result for *_, result in applied.results] == [Failure(expected)]
+
+
+def test_texts_of_errors_may_differ_among_nodes_and_their_classes_may_not() -> None:
+    """A node with a newer Python words its errors in another way, and has not diverged."""
+
+    def checksum(error: Exception) -> int:
+        class Raising(Upper):
+            def apply(self, command: bytes) -> bytes:
+                raise error
+
+        state = ReplicatedState(Raising())
+        state.apply(0, Batch((mine(0, b"a"),)), MINE)
+        return state.checksum
+
+    assert checksum(KeyError("one way")) == checksum(KeyError("another: way"))
+    assert checksum(KeyError("one way")) != checksum(ValueError("one way"))
+
+
 def test_answer_that_is_not_bytes_is_an_error() -> None:
     applied = ReplicatedState(Upper()).apply(0, Batch((mine(0, b"?"),)), MINE)
     ((_, _, failure),) = applied.results

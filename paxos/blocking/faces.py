@@ -117,6 +117,8 @@ class Node(Face[paxos.Node]):
     """One member of a cluster, in this process; comes from `open_node`. See `paxos.Node`."""
 
     propose = waiting(paxos.Node.propose)
+    propose_many = waiting(paxos.Node.propose_many)
+    query = waiting(paxos.Node.query)
     barrier = waiting(paxos.Node.barrier)
     compact = waiting(paxos.Node.compact)
     leaderships = iterating(paxos.Node.leaderships)

@@ -266,12 +266,13 @@ class SqliteMedium(Medium):
         self._journal = None
 
     def flip_bit(self) -> None:
-        """See `Medium`; in the database, in its log or in its witness."""
+        """See `Medium`; in the database, in its log or in its witness, where something stands."""
         files = [self.path, _log_of(self.path), _witness_of(self.path)]
         file = self.random.choice([each for each in files if _size(each)] or [None])
         if file is not None:
             data = bytearray(file.read_bytes())
-            data[self.random.randrange(len(data))] ^= 1 << self.random.randrange(8)
+            place = self.random.choice([place for place, byte in enumerate(data) if byte])
+            data[place] ^= 1 << self.random.randrange(8)
             file.write_bytes(data)
 
     def keep_copy(self) -> None:

@@ -140,7 +140,8 @@ class LogProposer:
         """Take commands in, or pass them on to the leader."""
         commands = propose.commands
         if source == self.name:
-            commands = tuple(command for command in commands if command.id in self.own)
+            own = self.own  # those that were withdrawn meanwhile are not sent
+            commands = tuple([command for command in commands if command[:2] in own])
         if isinstance(self.candidacy.state, Serving):
             self.pending.add(source, commands, self.known)
             return ()

@@ -119,7 +119,7 @@ def _crc(position: int, index: int, data: bytes) -> int:
 def _read_snapshots(db: sqlite3.Connection, path: Path) -> Iterable[Snapshotted]:
     rows = db.execute("SELECT position, length, digest, crc FROM snapshots ORDER BY position")
     for position, length, digest, crc in rows:
-        if crc != checksum(digest, "snapshots", position, length):
+        if not isinstance(digest, bytes) or crc != checksum(digest, "snapshots", position, length):
             raise JournalCorrupt(
                 f"journal {path} is damaged: what it says about the snapshot of position "
                 f"{position} does not match its checksum"

@@ -198,7 +198,9 @@ class SqliteJournal:
         self._open_votes = {row[0]: (Ballot(row[1], row[2]), row[3]) for row in rows}
         self._open_crc = 0
         for _, crc in self._open_votes.values():
-            self._open_crc ^= crc
+            self._open_crc ^= (
+                crc if isinstance(crc, int) else -1
+            )  # a flipped bit changes types, too
         if self._open_crc != expected:
             raise JournalCorrupt(
                 f"journal {self.path} is damaged: a vote in a slot from {self.frontier} on "

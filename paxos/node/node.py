@@ -76,7 +76,7 @@ class Node(Watcher):
         self._engine = Engine(cluster, name, machine, journal, storage, post, self, compaction)
         roles, timers = self._engine.roles, self._engine.timers
         self._desk = Desk(self, post)
-        self._proposals = Proposals(name, roles.proposer, post)
+        self._proposals = Proposals(name, roles.proposer, post, roles.next_id)
         self._readers = Readers(name, roles.proposer.reading, roles.learner.learner, post)
         self._elections = ElectionService(self, roles, timers, cluster.timing)
         self._turns = Turns()
@@ -104,10 +104,10 @@ class Node(Watcher):
             StateDiverged: This node's state is not that of the others; nothing was proposed.
 
         """
-        session, number = self._engine.roles.next_id()
-        _, result = await self.propose_as(session, number, command, wait=wait)
+        _, result = await self._proposals.decide(checked(command), wait=wait)
         if isinstance(result, Failure):
             raise CommandFailed(result.error)
+        assert isinstance(result, bytes)
         return result
 
     async def propose_many(self, commands: Iterable[bytes]) -> list[bytes | CommandFailed]:
@@ -123,9 +123,7 @@ class Node(Watcher):
             OutcomeUnknown: The node was closed meanwhile.
 
         """
-        proposals = [
-            Command(*self._engine.roles.next_id(), data) for data in list(map(checked, commands))
-        ]
+        proposals = list(map(checked, commands))
         answers: list[bytes | CommandFailed] = []
         for answer in await self._proposals.decide_all(proposals):
             assert isinstance(answer, bytes | Failure)
@@ -139,15 +137,13 @@ class Node(Watcher):
 
         Raises what `propose` does, but for `CommandFailed`, which the result says.
         """
-        command = Command(session, number, checked(data))
-        slot, result = await self._proposals.decide(command, wait=wait)
+        slot, result = await self._proposals.decide(checked(data), (session, number), wait=wait)
         assert isinstance(result, bytes | Failure)
         return slot, result
 
     async def decree(self, decree: Decree) -> Ruling:
         """Have a decree applied, once; return what became of it. Raises `OutcomeUnknown`."""
-        session, number = self._engine.roles.next_id()
-        _, ruling = await self._proposals.decide(Command(session, number, decree))
+        _, ruling = await self._proposals.decide(decree)
         assert isinstance(ruling, Ruling)
         return ruling
 

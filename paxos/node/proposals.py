@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import outcome
@@ -12,9 +12,10 @@ from attrs import define, field
 
 from paxos.errors import OutcomeUnknown, Overloaded, PaxosError, StateDiverged
 from paxos.node.post import Post
-from paxos.replicated.decrees import Ruling
+from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.log_proposer import LogProposer, cut
 from paxos.replicated.messages import Propose
+from paxos.replicated.sessions import SESSION_WINDOW
 from paxos.replicated.state import Applied
 from paxos.replicated.values import Command, CommandId, Result
 
@@ -23,6 +24,11 @@ MAX_IN_FLIGHT = 4096
 
 MAX_IN_FLIGHT_BYTES = 64 << 20
 """How many bytes these may have together."""
+
+MAX_AHEAD = SESSION_WINDOW // 2
+"""So far may the numbers of this node's commands be apart that are under way: one that is held up
+until so many others have overtaken it that it leaves the window would never be applied. The other
+half of the window is for decrees, which do not wait."""
 
 BULK_SHARE = 1024
 """How many of many commands go together before it is others' turn."""
@@ -55,7 +61,9 @@ class Bulk:
 class Proposals:
     """Carries a node's commands to its proposer, and the answers to those who wait for them."""
 
-    def __init__(self, name: str, proposer: LogProposer, post: Post) -> None:
+    def __init__(
+        self, name: str, proposer: LogProposer, post: Post, next_id: Callable[[], CommandId]
+    ) -> None:
         self.ended: PaxosError | None = None
         """Why this node proposes nothing any more."""
         self.refused = 0
@@ -63,7 +71,13 @@ class Proposals:
         self._name = name
         self._proposer = proposer
         self._post = post
-        self._waiting: dict[CommandId, tuple[trio.lowlevel.Task | Bulk, int]] = {}
+        self._next_id = next_id
+        self._number = 0
+        """The last of this node's own commands that was given a number here."""
+        self._horizon = MAX_AHEAD
+        """Up to here numbers are known to be near enough to the oldest under way."""
+        self._waiting: dict[CommandId, tuple[trio.lowlevel.Task | Bulk, int, int]] = {}
+        """In the order in which they came: who waits, bytes, and `_number` at that time."""
         self._bytes = 0
         self._line: OrderedDict[trio.lowlevel.Task, int] = OrderedDict()
         """Who waits for room, first come first served, and for how many bytes."""
@@ -80,15 +94,18 @@ class Proposals:
             "refused": self.refused,
         }
 
-    async def decide(self, command: Command, *, wait: bool = True) -> tuple[int, Answer]:
+    async def decide(
+        self, data: bytes | Decree, name: CommandId | None = None, *, wait: bool = True
+    ) -> tuple[int, Answer]:
         """Have a command applied once; return the slot that decided it, and its answer.
 
-        A decree never waits for room: a node's leases hang on it, and there are few.
+        It is this node's own, and numbered as soon as there is room for it, unless it has a
+        ``name``. A decree never waits for room: a node's leases hang on it, and there are few.
         """
-        size = command.size
-        if (self._line or self._full(size)) and type(command.data) is bytes:
+        size = data.size if isinstance(data, Decree) else len(data)
+        if (self._line or self._full(size)) and not isinstance(data, Decree):
             await self._wait_for_room(size, wait=wait)
-        self._admit(command, size, trio.lowlevel.current_task())
+        command = self._admit(data, name, size, trio.lowlevel.current_task())
         self._post.deliver(self._name, Propose((command,), 1))
 
         def abort(_: object) -> trio.lowlevel.Abort:
@@ -99,19 +116,19 @@ class Proposals:
         slot, answer = await trio.lowlevel.wait_task_rescheduled(abort)
         return slot, self._known(slot, answer)
 
-    async def decide_all(self, commands: Iterable[Command]) -> list[Answer]:
+    async def decide_all(self, commands: Iterable[bytes]) -> list[Answer]:
         """Have each of many commands applied once; return the answers in the same order."""
         bulk, group = Bulk(), list[Command]()
         try:
-            for command in commands:
-                size, turn_over = command.size, len(group) % BULK_SHARE == 0
+            for data in commands:
+                size, turn_over = len(data), len(group) % BULK_SHARE == 0
                 if self._full(size) or (turn_over and self._line):
                     self._deliver(group)
                     group.clear()
                     await self._wait_for_room(size)
+                command = self._admit(data, None, size, bulk)
                 bulk.answers[command.id] = None
                 bulk.left += 1
-                self._admit(command, size, bulk)
                 group.append(command)
             self._deliver(group)
             await self._wait_for(bulk)
@@ -150,7 +167,14 @@ class Proposals:
         return (
             len(self._waiting) + self._reserved >= MAX_IN_FLIGHT
             or self._bytes + self._reserved_bytes + size > MAX_IN_FLIGHT_BYTES
+            or (self._number + self._reserved >= self._horizon and self._far_ahead())
         )
+
+    def _far_ahead(self) -> bool:
+        """Tell whether the newest number is too far from the oldest that is under way."""
+        _, _, oldest = next(iter(self._waiting.values()), (None, 0, self._number))
+        self._horizon = oldest + MAX_AHEAD
+        return self._number + self._reserved >= self._horizon
 
     async def _wait_for_room(self, size: int, *, wait: bool = True) -> None:
         """Wait behind those who came before, until there is room."""
@@ -172,14 +196,25 @@ class Proposals:
         self._reserved -= 1
         self._reserved_bytes -= size
 
-    def _admit(self, command: Command, size: int, who: trio.lowlevel.Task | Bulk) -> None:
+    def _admit(
+        self,
+        data: bytes | Decree,
+        name: CommandId | None,
+        size: int,
+        who: trio.lowlevel.Task | Bulk,
+    ) -> Command:
         if isinstance(self.ended, StateDiverged):
             raise StateDiverged(*self.ended.args)
         if self.ended is not None:
             raise OutcomeUnknown("the node is closed: the command was not proposed from here")
-        self._waiting[command.id] = (who, size)
+        if name is None:
+            name = self._next_id()
+            self._number = name[1]
+        command = Command(*name, data)
+        self._waiting[name] = (who, size, self._number)
         self._bytes += size
         self._proposer.adopt(command, trio.current_time())
+        return command
 
     def _deliver(self, group: list[Command]) -> None:
         for commands in cut(group):
@@ -202,7 +237,7 @@ class Proposals:
             waiting = self._waiting.pop(command, None)
             if waiting is None:
                 continue
-            who, size = waiting
+            who, size, _ = waiting
             self._bytes -= size
             if isinstance(who, Bulk):
                 who.settle(command, answer)

@@ -9,8 +9,12 @@ from trio.testing import MockClock
 
 import paxos
 from paxos.node import proposals as module
-from paxos.replicated import pending
+from paxos.protocol.effects import Effects
+from paxos.replicated import pending, sessions
 from paxos.replicated.election_decrees import Renew
+from paxos.replicated.log_proposer import LogProposer
+from paxos.replicated.messages import Propose
+from paxos.replicated.values import Command
 from tests.node.house import SUSPICION, House
 
 OpenHouse = Callable[..., House]
@@ -185,3 +189,44 @@ async def test_decree_does_not_wait_for_room(
         assert house.node(other).statistics()["waiting"] == 2
         assert house.node(other).statistics()["waiting_for_room"] == 1
         nursery.cancel_scope.cancel()
+
+
+async def test_no_command_is_overtaken_by_so_many_that_it_is_never_applied(
+    open_house: OpenHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log takes a number far below a session's highest for one that was applied."""
+    window = 64
+    monkeypatch.setattr(sessions, "SESSION_WINDOW", window)
+    monkeypatch.setattr(module, "MAX_AHEAD", window // 2)
+    monkeypatch.setattr(module, "MAX_IN_FLIGHT", 16)
+    house, leader, _ = await settled_house(open_house)
+    node = house.node(leader)
+    proposer = house.lives[leader].node._engine.roles.proposer
+    held: list[Command] = []
+    on_propose = type(proposer).on_propose
+
+    def hold_up(self: LogProposer, source: str, propose: Propose, now: float) -> Effects:
+        kept = tuple(c for c in propose.commands if c.data != b"slow")
+        if self is proposer and len(kept) < len(propose.commands):
+            held.extend(propose.commands)
+            self.own.clear()  # nor is it sent again, until the test lets it go
+        return on_propose(self, source, Propose(kept, propose.hops), now)
+
+    monkeypatch.setattr(LogProposer, "on_propose", hold_up)
+    answers: list[bytes] = []
+
+    async def propose(command: bytes) -> None:
+        answers.append(await node.propose(command))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(propose, b"slow")
+        await trio.sleep(1)
+        for number in range(2 * window):
+            nursery.start_soon(propose, b"%d" % number)
+        nursery.start_soon(node.propose_many, [b"m%d" % n for n in range(2 * window)])
+        await trio.sleep(10)
+        assert 0 < len(answers) <= window // 2
+        monkeypatch.setattr(LogProposer, "on_propose", on_propose)
+        node.send(held[0])
+    assert len(answers) == 2 * window + 1
+    assert sum(answer.endswith(b":slow") for answer in answers) == 1

@@ -50,7 +50,13 @@ class Lease:
         return int(self.timing.lease * 1e6)
 
     def send(self, now: float) -> int:
-        """Return the number of a renewal that is about to be sent; it counts from this moment."""
+        """Return the number of a renewal that is about to be sent; it counts from this moment.
+
+        Campaigns carry renewals, too, and there may be thousands in a moment: those that are sent
+        together share one, which counts from the first. So none is pushed out before it is chosen.
+        """
+        if self.sent and now < self.sent[-1][1] + self.timing.lease / REMEMBERED:
+            return self.sent[-1][0]
         self.renewals += 1
         self.sent.append((self.renewals, now))
         self.due = now + self.timing.lease / RENEWALS_IN_A_LEASE

@@ -42,6 +42,23 @@ def test_renewals_under_way_are_bounded() -> None:
     assert len(lease.sent) == REMEMBERED
 
 
+def test_many_campaigns_at_once_share_a_renewal_and_push_out_none() -> None:
+    lease = Lease(TIMING)
+    numbers = [lease.send(10.0 + number / 1000) for number in range(1000)]
+    assert len(set(numbers)) <= REMEMBERED
+    lease.chosen(numbers[0])
+    assert lease.until == pytest.approx(10.95)
+    lease.chosen(numbers[-1])
+    assert 11.85 < lease.until < 11.95
+
+
+def test_shared_renewal_puts_the_next_one_off_no_further() -> None:
+    lease = Lease(TIMING)
+    lease.send(10.0)
+    assert lease.send(10.05) == 1
+    assert lease.due == 10.25
+
+
 def test_next_renewal_is_due_long_before_the_lease_ends() -> None:
     lease = Lease(TIMING)
     lease.send(10.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -144,7 +145,7 @@ def cas(asked: Asked, key: str, value: str, expected: str | None, absent: bool) 
     """Set KEY to VALUE if it is as expected. Exits 1, and prints what is there, if it is not."""
     if (expected is None) is not absent:
         raise click.UsageError("give one of --expected and --absent")
-    before = None if expected is None else expected.encode()
+    before = None if expected is None else os.fsencode(expected)
     done = asked.run(lambda store: store.compare_and_set(key, before, _bytes(value)))
     found = None if done.held else done.answers[0]
     assert found is None or isinstance(found, Item)
@@ -212,7 +213,7 @@ async def _watch(asked: Asked, store: KeyValueClient, prefix: str, since: int | 
 
 
 def _bytes(value: str) -> bytes:
-    return sys.stdin.buffer.read() if value == "-" else value.encode()
+    return sys.stdin.buffer.read() if value == "-" else os.fsencode(value)  # as they were given
 
 
 def _text(value: bytes | None) -> object:

@@ -24,7 +24,7 @@ from paxos.machines.commands import (
 )
 from paxos.machines.key_value import COMPACTED
 from paxos.machines.store import Change, Compacted, Item
-from paxos.wire.cbor import parse
+from paxos.wire.cbor import Malformed, parse
 
 Ask: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 
@@ -60,7 +60,8 @@ class KeyValueClient:
             `Client.query`.
 
     Every method raises what these two raise, and `BadCommand` for what no machine would take: a
-    key that is empty or too long, a value or a transaction that is too large.
+    key that is empty or too long, a value or a transaction that is too large; and `CommandFailed`
+    where another machine has answered.
 
     """
 
@@ -136,7 +137,13 @@ class KeyValueClient:
         return [Change(*row) for row in rows], last
 
     async def _ask(self, ask: Ask, request: Request) -> tuple[int, Any]:
-        revision, answer = parse(await ask(encode(request)))
+        data = await ask(encode(request))
+        try:
+            revision, answer = parse(data)
+        except (Malformed, TypeError, ValueError):
+            raise CommandFailed(
+                "the answer is none of a key-value machine: do the members run another?"
+            ) from None
         return revision, answer
 
 

@@ -130,9 +130,8 @@ class Office:
             match change:
                 case LeaderChanged(election=name):
                     effects += self._settle(name, now)
-                case HandOverAsked(election=name, epoch=epoch):
-                    if name in self.standings and self.standings[name].epoch == epoch:
-                        effects += self._lose(name, Loss.DEPOSED)
+                case HandOverAsked(election=name):
+                    effects += self._settle(name, now)
                 case SessionEnded(node=node) if node == self.session.node:
                     effects += self._settle_all(now)
         return (*effects, *self.wake(now))
@@ -265,7 +264,10 @@ class Office:
             del self.standings[name]
             return (Out(name),)
         if standing.epoch is not None:  # the application has yet to end its work
-            return () if standing.epoch == epoch else self._lose(name, Loss.EXPIRED)
+            if standing.epoch != epoch:
+                return self._lose(name, Loss.EXPIRED)
+            asked = self._elections.by_name[name].heir is not None  # maybe where the state jumped
+            return self._lose(name, Loss.DEPOSED) if asked else ()
         if epoch is not None and now < self.lease.until:
             standing.epoch = epoch
             return (Won(name, epoch),)

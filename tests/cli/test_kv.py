@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,25 @@ def test_value_is_put_read_and_deleted(machine: KeyValue, cluster_file: Path) ->
     missing = run(cluster_file, "get", "k")
     assert (missing.exit_code, missing.stdout, missing.stderr) == (1, "", "k is not there\n")
     assert run(cluster_file, "delete", "k").exit_code == 1
+
+
+def test_value_that_is_no_text_is_taken_as_it_was_given(
+    machine: KeyValue, cluster_file: Path
+) -> None:
+    given = os.fsdecode(b"\xff")  # as Python hands it to a program
+    assert run(cluster_file, "put", "k", given).exit_code == 0
+    assert machine["k"] == b"\xff"
+    assert run(cluster_file, "cas", "k", "red", "--expected", given).exit_code == 0
+    assert run(cluster_file, "put", given, "red").exit_code == 1
+
+
+@pytest.mark.parametrize("answer", [b"1", b"17:x", b""])
+async def test_answer_of_another_machine_is_told_as_such(answer: bytes) -> None:
+    async def ask(command: bytes) -> bytes:
+        return answer
+
+    with pytest.raises(CommandFailed, match="do the members run another"):
+        await KeyValueClient(ask, ask).put("k", b"red")
 
 
 def test_value_is_set_only_if_it_is_as_expected(machine: KeyValue, cluster_file: Path) -> None:

@@ -221,6 +221,21 @@ def test_state_that_jumps_tells_of_terms_and_renewals_as_the_log_would_have() ->
     assert desk.done == [Lost("billing", Loss.EXPIRED)]
 
 
+def test_hand_over_that_was_asked_for_where_the_state_jumped_is_not_missed() -> None:
+    desk = Desk()
+    desk.lead()
+    other = Desk(state=ReplicatedState(NoMachine()))
+    other.state.restore(desk.state.snapshot())
+    other.numbers = desk.numbers
+    other.decide(Campaign(1, MICROSECONDS, "billing", 0, b""), 0.2, by="node2")
+    other.decide(HandOver("billing", 1, "node2"), 0.2, by="node9")
+    desk.state.restore(other.state.snapshot())
+    desk.take(desk.office.turned(0.3))
+    assert desk.done == [Lost("billing", Loss.DEPOSED)]
+    (resign,) = desk.take(desk.office.leave("billing", 0.4))
+    assert resign == Resign("billing")
+
+
 def test_decree_whose_ruling_is_not_known_is_followed_up_with_the_next_renewal() -> None:
     desk = Desk()
     campaign = desk.stand()

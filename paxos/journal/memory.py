@@ -52,13 +52,14 @@ class MemoryJournal:
     Args:
         size: What counts as the size of a value in `read`, in bytes; by default the length of
             its ``repr``.
+        boot: That of the node's last life, whose journal is gone.
 
     """
 
     inline = True
 
-    def __init__(self, size: Callable[[Value], int] = _length) -> None:
-        self._start(_Memory(), size)
+    def __init__(self, size: Callable[[Value], int] = _length, boot: int = 0) -> None:
+        self._start(_Memory(boot), size)
 
     def _start(self, memory: _Memory, size: Callable[[Value], int]) -> None:
         self._memory = memory
@@ -68,8 +69,12 @@ class MemoryJournal:
         memory.writes += 1
         self.boot = memory.boot
 
-    def reopened(self) -> MemoryJournal:
-        """Return the journal of the node's next life; this one can be written no more."""
+    def reopened(self, boot: int = 0) -> MemoryJournal:
+        """Return the journal of the node's next life; this one can be written no more.
+
+        Where this is an older copy, ``boot`` is that of the node's last life.
+        """
+        self._memory.boot = max(self._memory.boot, boot)
         self._failure = "the journal was opened by a later life of the node"
         later = MemoryJournal.__new__(MemoryJournal)
         later._start(self._memory, self._size)

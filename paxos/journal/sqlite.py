@@ -58,6 +58,9 @@ _VOTES = """
     SELECT slot, number, node, note, value, crc FROM votes WHERE slot >= ? ORDER BY slot LIMIT ?
 """
 _OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
+BOOT_CHANCE_BITS = 20
+"""Each life's boot is above the one before by as much as a random number of so many bits."""
+
 _PAGE_BYTES = 1 << 20
 _PAGE_VOTES = 64
 _CORRUPT = (
@@ -86,7 +89,7 @@ class SqliteJournal:
         decode: Returns the value again; raises ValueError for bytes that are none.
         connection: The class of connections to SQLite; the simulator has one that fails.
         wall_clock: Returns seconds since 1970: boots follow it, see `Journal.boot`.
-        random_bits: Returns a random number of so many bits, the identity of a new journal.
+        random_bits: Returns a random number of so many bits, for identities and boots.
 
     Raises:
         JournalCorrupt: What the file says about itself is damaged.
@@ -152,7 +155,7 @@ class SqliteJournal:
             create_tables(db, self._first_facts(cluster, node))
         facts = read_about(db, self.path, cluster, node)
         try:
-            self.boot = max(int(str(facts["boot"])) + 1, int(self._wall_clock() * 1e6))
+            self.boot = self._next_boot(int(str(facts["boot"])))
             self.frontier = int(str(facts["frontier"]))
             self._compaction = Compaction(db, self.path, int(str(facts["first"])))
             self._compaction.check(self.frontier)
@@ -188,6 +191,16 @@ class SqliteJournal:
             "writes": "0 00000000 00000000",
             "doubt": "",
         }
+
+    def _next_boot(self, last: int) -> int:
+        """Return a number above the last; above all of earlier lives, if the clock is right.
+
+        A node whose journal was lost or went back must not take the boot of an earlier life: what
+        that proposed would pass for its own. The clock makes boots rise all the same, and chance
+        makes them differ where the clock is wrong.
+        """
+        now = int(self._wall_clock() * 1e6)
+        return max(last, now) + 1 + self._random_bits(BOOT_CHANCE_BITS)
 
     def _draw_identity(self) -> int:
         return self._random_bits(62) + 1

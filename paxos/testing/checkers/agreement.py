@@ -81,6 +81,12 @@ class Agreement(Checker):
                 f"for which {self.chosen[applied.slot]} is chosen"
             )
 
+    def kept(self, node: str, first: int, values: Sequence[Value]) -> None:
+        """See that what a journal gives to laggards is chosen; its slots begin at ``first``."""
+        for slot, value in enumerate(values, first):
+            if slot not in self.chosen or self.chosen[slot] != value:
+                raise Violation(f"{node} keeps {value} in slot {slot}, which is not chosen")
+
     def _claim(self, node: str, frontier: int) -> None:
         """See that all is chosen that a node says it has learned."""
         while self._frontier in self.chosen:

@@ -49,7 +49,9 @@ class Disk:
         self.once = False
         """Whether only the first write fails."""
         self.spoilt = False
-        """Whether what is stored was changed by another than the node."""
+        """Whether what is stored was changed by another than the node, until it is readmitted."""
+        self.damaged = False
+        """Whether a bit has changed that nobody may have read yet."""
         self.replaced = False
         """Whether that concerns all there is, so that nothing on the disk tells of it."""
         self.noticed: Callable[[], bool] = lambda: False
@@ -58,6 +60,8 @@ class Disk:
         self._report, self._injected = durable, injected
         self._random: Random = world.random(f"disk {name}")
         self._memory, self._boot = memory, 0
+        self._boots: set[int] = set()
+        """Those of all lives."""
         self.failed = False
         """Whether a write has failed in this life of the node."""
         self._later: list[Record] = []
@@ -80,9 +84,14 @@ class Disk:
                 raise Violation(f"{self._name} cannot open an intact journal: {kind}") from error
             self.medium.close()
             self.medium.wipe(whole=False)  # as a node sets a damaged journal aside
+            self.damaged = False
             records = self._read()
         self._recognise(records)
-        self._boot, self.failed = max(self._boot, self.journal.boot), False
+        if self.journal.boot in self._boots:
+            raise Violation(f"{self._name} takes the boot of an earlier life, {self.journal.boot}")
+        self._boot = self.journal.boot
+        self._boots.add(self._boot)
+        self.failed = False
         return records
 
     def _read(self) -> list[Record]:
@@ -185,4 +194,4 @@ class Disk:
     def _became_durable(self, records: list[Record]) -> None:
         self._report(records)
         if any(isinstance(record, Readmitted) for record in records):
-            self.replaced = False
+            self.replaced, self.spoilt = False, self.damaged

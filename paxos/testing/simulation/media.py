@@ -89,12 +89,17 @@ class MemoryMedium(Medium):
         self._journal: MemoryJournal | None = None
         self._copy: MemoryJournal | None = None
         self._damaged = False
+        self._boot = 0
 
     def open(self) -> Journal:
         """See `Medium`; it has no checksums, but behaves as if it had."""
         if self._damaged:
             raise JournalCorrupt("a record does not match its checksum")
-        self._journal = MemoryJournal() if self._journal is None else self._journal.reopened()
+        if self._journal is None:
+            self._journal = MemoryJournal(boot=self._boot)
+        else:
+            self._journal = self._journal.reopened(self._boot)
+        self._boot = self._journal.boot
         return self._journal
 
     def write(self, records: Sequence[Record], trouble: str) -> tuple[bool, JournalError | None]:

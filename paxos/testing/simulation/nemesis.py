@@ -227,7 +227,9 @@ class Nemesis:
     def do_flip_bit(self, name: str) -> None:
         """Flip a bit in what a node that is down has stored."""
         if self._may_spoil(name, "flipped_bit"):
-            self._simulation.processes[name].disk.medium.flip_bit()
+            disk = self._simulation.processes[name].disk
+            disk.damaged = True
+            disk.medium.flip_bit()
 
     def do_restore_copy(self, name: str, whole: bool) -> None:
         """Put an older copy of the journal, or of the whole disk, in the place of a node's own."""

@@ -169,12 +169,17 @@ def _spoiling(kind: str, *ways: bool) -> Draw:
 
     def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
         at, name = random.uniform(0, end), random.choice(names)
-        return [
+        actions = [
             Action(random.uniform(0, at), "keep_copy", (name,)),
             Action(at, "crash", (name,)),
             Action(at + 0.0001, kind, (name, *random.sample(ways, min(1, len(ways))))),
-            Action(at + random.choice((0.001, 0.1)), "start", (name,)),
         ]
+        for _ in range(random.randint(1, 3)):  # what it does about the loss has more than one step
+            at += random.choice((0.001, 0.1))
+            actions.append(Action(at, "start", (name,)))
+            at += random.choice((0.02, 0.2, 1.0))
+            actions.append(Action(at, "crash", (name,)))
+        return [*actions, Action(at + 0.1, "start", (name,))]
 
     return draw
 

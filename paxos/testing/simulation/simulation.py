@@ -10,6 +10,7 @@ from random import Random
 
 from attrs import frozen
 
+from paxos.journal.snapshots import pieces_of
 from paxos.node.cluster import Timing
 from paxos.protocol.messages import Message
 from paxos.protocol.quorums import Majority
@@ -117,11 +118,12 @@ class Simulation:
         self.wild_clocks = False
         """Whether a clock's rate is out of bounds, so that two may believe to lead."""
         self.network = Network(self.world, self.names, self._deliver)
-        self.memory, self._prefix, self._linearizable = Memory(), Prefix(), Linearizable()
+        self._agreement, self.memory = Agreement(self.quorums), Memory()
+        self._prefix, self._linearizable = Prefix(), Linearizable()
         self._on_files = self.world.random("journals").random() < ON_FILES
         self.elections = NamedElections()
         self.checkers: tuple[Checker, ...] = (
-            Agreement(self.quorums),
+            self._agreement,
             self.memory,
             Honesty(self.memory),
             self._prefix,
@@ -195,8 +197,25 @@ class Simulation:
             client.start()
         self.world.run_until(self.duration)
         self._check_liveness()
+        for process in self.processes.values():
+            if process.up:
+                self._audit(process)
         for checker in self.checkers:
             checker.finished()
+
+    def _audit(self, process: Process) -> None:
+        """See that all is in a journal that its node could ask for, or its next life."""
+        disk, journal = process.disk, process.disk.journal
+        if disk.failed or disk.spoilt:
+            return
+        self.recovered(process, list(journal.recover()))
+        slot = journal.first
+        while values := journal.read(slot, journal.frontier, 1 << 20):
+            self._agreement.kept(process.name, slot, [value for _, value in values])
+            slot = values[-1][0] + 1
+        for snapshot in journal.snapshots:
+            for _ in pieces_of(journal, snapshot):
+                pass
 
     def _check_liveness(self) -> None:
         """Heal a core that has a quorum, make all else permanent, and demand progress."""

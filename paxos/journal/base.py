@@ -29,10 +29,10 @@ class Journal(Protocol):
     def boot(self) -> int:
         """Which life of the node this is: higher than any before, and never the same twice.
 
-        It counts, and is above the time in microseconds since 1970 by chance. So it rises also where
-        the journal of an earlier life is gone, or an older copy of it has come back, and differs
-        even where the clock is wrong: the log knows that life, and would take a new command for
-        one that it has applied.
+        It counts, and is at least the time in microseconds since 1970. So it rises also where the
+        journal of an earlier life is gone, or an older copy of it has come back: the log knows
+        that life, and would take a new command for one that it has applied. By chance it differs
+        even where the clock is wrong.
         """
 
     @property

@@ -58,8 +58,8 @@ _VOTES = """
     SELECT slot, number, node, note, value, crc FROM votes WHERE slot >= ? ORDER BY slot LIMIT ?
 """
 _OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
-BOOT_CHANCE_BITS = 20
-"""Each life's boot is above the one before by as much as a random number of so many bits."""
+BOOT_CHANCE_BITS = 10
+"""So many bits, in microseconds, of each life's boot are random: less than a start takes."""
 
 _PAGE_BYTES = 1 << 20
 _PAGE_VOTES = 64

@@ -198,13 +198,14 @@ def spoilt_disk(medium: Medium, how: str, *, whole: bool) -> Disk:
     world.run_until(0.1)
     medium.close()
     getattr(medium, how)(whole)
-    disk.spoilt, disk.replaced = True, whole
+    disk.spoilt = disk.touched = True
+    disk.replaced = whole
     return disk
 
 
 def test_flipped_bit_is_found_or_harmless(files: SqliteMedium) -> None:
     seen = Counter[tuple[str, bool]]()
-    for seed in range(160):
+    for seed in range(200):
         files.wipe(True)
         disk, world, _ = disk_of(files, seed)
         disk.open()
@@ -212,7 +213,7 @@ def test_flipped_bit_is_found_or_harmless(files: SqliteMedium) -> None:
         world.run_until(0.1)
         files.close()
         files.flip_bit()
-        disk.spoilt = True
+        disk.spoilt = disk.touched = True
         records = disk.open()  # raises Violation for what is missing, or was never written
         seen["in doubt" if disk.journal.doubt else "harmless", bool(records)] += 1
         files.crash()
@@ -224,7 +225,7 @@ def test_journal_that_invents_something_is_caught(monkeypatch: pytest.MonkeyPatc
     disk.open()
     disk.crash()
     monkeypatch.setattr(MemoryJournal, "recover", lambda self: iter([Promised(B2)]))
-    disk.spoilt = True
+    disk.spoilt = disk.touched = True
     with pytest.raises(Violation, match="invents"):
         disk.open()
 
@@ -249,8 +250,8 @@ def test_life_that_is_counted_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(MemoryJournal, "boot", 1, raising=False)
     reopened = MemoryJournal.reopened
 
-    def forgetful(self: MemoryJournal) -> MemoryJournal:
-        later = reopened(self)
+    def forgetful(self: MemoryJournal, boot: int = 0) -> MemoryJournal:
+        later = reopened(self, boot)
         later.boot = 1
         return later
 

@@ -67,7 +67,7 @@ class Durable:
             case Snapshotted():
                 self._compact(record)
             case Doubted():
-                self.noticed = True
+                self.forgot, self.noticed = max(self.promised, self.forgot or Ballot.ZERO), True
             case Readmitted():
                 self.forgot, self.noticed = None, False
 

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 
 from paxos.journal import Journal, JournalError
-from paxos.protocol.records import Readmitted, Record
+from paxos.protocol.records import Doubted, Readmitted, Record
 from paxos.testing.checkers import Memory, Violation
 from paxos.testing.checkers.memory import Durable
 from paxos.testing.simulation.media import Medium
@@ -49,9 +49,11 @@ class Disk:
         self.once = False
         """Whether only the first write fails."""
         self.spoilt = False
-        """Whether what is stored was changed by another than the node, until it is readmitted."""
-        self.damaged = False
-        """Whether a bit has changed that nobody may have read yet."""
+        """Whether what is stored was ever changed by another than the node."""
+        self.touched = False
+        """Whether that happened since the last opening."""
+        self.readmitted = False
+        """Whether the node was readmitted since then: its witness may be of before."""
         self.replaced = False
         """Whether that concerns all there is, so that nothing on the disk tells of it."""
         self.noticed: Callable[[], bool] = lambda: False
@@ -84,13 +86,14 @@ class Disk:
                 raise Violation(f"{self._name} cannot open an intact journal: {kind}") from error
             self.medium.close()
             self.medium.wipe(whole=False)  # as a node sets a damaged journal aside
-            self.damaged = False
+            self.touched = True
             records = self._read()
         self._recognise(records)
         if self.journal.boot in self._boots:
             raise Violation(f"{self._name} takes the boot of an earlier life, {self.journal.boot}")
         self._boot = self.journal.boot
         self._boots.add(self._boot)
+        self.touched = self.readmitted = False
         self.failed = False
         return records
 
@@ -111,17 +114,20 @@ class Disk:
             if not durable.explains(record):
                 raise Violation(f"the journal of {self._name} invents {record_in_words(record)}")
         doubt = bool(self.journal.doubt)
+        witnessed = self.medium.witnessed and durable.forgot is None  # else it saw what is left
         if doubt:
-            if not self.spoilt:
+            old_witness = self.readmitted and self.medium.tears and not self.medium.witnessed
+            if not (self.touched or durable.noticed or old_witness):
                 raise Violation(f"{self._name} doubts an intact journal: {self.journal.doubt}")
         elif durable.noticed:
             raise Violation(f"the journal of {self._name} has forgotten its doubt")
         elif whole and durable.forgot is None:
             return
-        elif not self.spoilt or (self.medium.witnessed and not self.replaced):
+        elif not self.spoilt or (witnessed and not self.replaced):
             raise Violation(f"the journal of {self._name} has forgotten what was durable")
         elif not self.noticed():
             self.medium.crash()
+            self.replaced = True  # the witness has seen what is left
             raise JournalError("all that is on the disk has gone back, and nobody knows")
         self._memory.forgotten(self._name, records, noticed=doubt)
 
@@ -194,4 +200,6 @@ class Disk:
     def _became_durable(self, records: list[Record]) -> None:
         self._report(records)
         if any(isinstance(record, Readmitted) for record in records):
-            self.replaced, self.spoilt = False, self.damaged
+            self.replaced, self.readmitted = False, True
+        if not self.spoilt and any(isinstance(record, Doubted) for record in records):
+            raise Violation(f"{self._name} doubts an intact journal")

@@ -227,9 +227,7 @@ class Nemesis:
     def do_flip_bit(self, name: str) -> None:
         """Flip a bit in what a node that is down has stored."""
         if self._may_spoil(name, "flipped_bit"):
-            disk = self._simulation.processes[name].disk
-            disk.damaged = True
-            disk.medium.flip_bit()
+            self._simulation.processes[name].disk.medium.flip_bit()
 
     def do_restore_copy(self, name: str, whole: bool) -> None:
         """Put an older copy of the journal, or of the whole disk, in the place of a node's own."""
@@ -257,7 +255,7 @@ class Nemesis:
             return False
         self._count(fault)
         self.lost.add(name)
-        process.disk.spoilt = True
+        process.disk.spoilt = process.disk.touched = True
         return True
 
     def _readmitted(self, name: str) -> bool:

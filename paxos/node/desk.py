@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -20,6 +20,13 @@ MAX_UNDER_WAY = 1024
 
 MAX_UNDER_WAY_BYTES = 64 << 20
 """How many bytes these have together. What is dropped is sent again, later and later."""
+
+GIVE_UP: Final = 30.0
+"""Seconds after which a client's command or question is let go; who still waits sends it again.
+
+A member that is cut off must not keep a command until everybody has forgotten that the client had
+it applied through another, and then have it applied again.
+"""
 
 
 class Desk:
@@ -70,11 +77,13 @@ class Desk:
         nursery.start_soon(self._serve, client, message)
 
     async def _serve(self, client: str, message: Submit | Query) -> None:
+        reply: Answer | None = None
         try:
-            if isinstance(message, Submit):
-                reply = await self._propose(client, message)
-            else:
-                reply = await self._query(message)
+            with trio.move_on_after(GIVE_UP):
+                if isinstance(message, Submit):
+                    reply = await self._propose(client, message)
+                else:
+                    reply = await self._query(message)
         finally:
             self._bytes -= self._under_way.pop((client, message.number))
         if reply is not None:
@@ -90,7 +99,7 @@ class Desk:
         except StateDiverged:
             return None  # the client asks another member
         except OutcomeUnknown as error:
-            if self._node.closed:
+            if isinstance(error.__cause__, NodeClosed | StateDiverged):
                 return None  # the client repeats it to another member, and the log knows it
             return Answer(submit.number, Outcome.UNKNOWN, -1, str(error).encode())
         if isinstance(result, Failure):

@@ -206,7 +206,9 @@ class Proposals:
         if isinstance(self.ended, StateDiverged):
             raise StateDiverged(*self.ended.args)
         if self.ended is not None:
-            raise OutcomeUnknown("the node is closed: the command was not proposed from here")
+            raise OutcomeUnknown(
+                "the node is closed: the command was not proposed from here"
+            ) from self.ended
         if name is None:
             name = self._next_id()
             self._number = name[1]
@@ -258,8 +260,10 @@ class Proposals:
         if slot != ENDED:
             raise OutcomeUnknown("the command was applied, but its answer is no longer known")
         if isinstance(self.ended, StateDiverged):
-            raise OutcomeUnknown(f"the command may or may not be applied elsewhere: {self.ended}")
+            raise OutcomeUnknown(
+                f"the command may or may not be applied elsewhere: {self.ended}"
+            ) from self.ended
         raise OutcomeUnknown(
             "the node was closed before the answer came: the command may or may not be "
             "applied; ask the state machine, or make the command harmless to repeat"
-        )
+        ) from self.ended

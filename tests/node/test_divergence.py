@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from paxos.errors import OutcomeUnknown, StateDiverged
 from paxos.journal import MemoryJournal
 from paxos.replicated.divergence import COMPARED_EVERY
+from paxos.replicated.events import StateDiverged as Diverging
 from paxos.replicated.messages import Query, Submit
 from tests.node.house import TIMEOUTS, House
 
@@ -123,3 +124,21 @@ async def test_node_with_a_fresh_journal_has_the_state_of_the_others_again(
     assert house.frontier(other) > 2 * COMPARED_EVERY
     with trio.fail_after(TIMEOUTS):
         await house.node(other).propose(b"again")
+
+
+async def test_command_of_a_client_at_a_node_that_diverges_is_left_to_the_other_members(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house()
+    await house.start()
+    leader = (await house.leader()).leader
+    other = next(name for name in house.names if name != leader)
+    desk = house.node(other)._desk
+    house.isolate(other)
+    async with trio.open_nursery() as nursery:
+        desk._take(nursery, "client-1", Submit(1, b"a client's"))
+        await trio.sleep(1)
+        replies: list[object] = []
+        desk._post.send = lambda targets, message: replies.append(message)  # type: ignore[method-assign]
+        house.node(other).happened(Diverging(0, "it differs"))
+    assert replies == []

@@ -9,11 +9,12 @@ from trio.testing import MockClock
 
 import paxos
 from paxos.node import proposals as module
+from paxos.node.desk import GIVE_UP
 from paxos.protocol.effects import Effects
 from paxos.replicated import pending, sessions
 from paxos.replicated.election_decrees import Renew
 from paxos.replicated.log_proposer import LogProposer
-from paxos.replicated.messages import Propose
+from paxos.replicated.messages import Propose, Query, Submit
 from paxos.replicated.values import Command
 from tests.node.house import SUSPICION, House
 
@@ -230,3 +231,21 @@ async def test_no_command_is_overtaken_by_so_many_that_it_is_never_applied(
         node.send(held[0])
     assert len(answers) == 2 * window + 1
     assert sum(answer.endswith(b":slow") for answer in answers) == 1
+
+
+async def test_command_of_a_client_is_let_go_by_a_member_that_is_cut_off(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    """Or it would have it applied again when everybody has forgotten the client."""
+    house, _, other = await settled_house(open_house)
+    house.isolate(other)
+    node = house.node(other)
+    desk = node._desk
+    with trio.fail_after(2 * GIVE_UP):
+        async with trio.open_nursery() as nursery:
+            desk._take(nursery, "client-1", Submit(1, b"x"))
+            desk._take(nursery, "client-1", Query(2, b"x"))
+            await trio.sleep(GIVE_UP - 1)
+            assert node.statistics()["clients_under_way"] == 2
+    assert node.statistics()["clients_under_way"] == node.statistics()["waiting"] == 0
+    assert node._engine.roles.proposer.own == {}

@@ -114,6 +114,8 @@ class Candidacy:
     """A node that hears a leader which this one does not, and until when that is believed."""
     grant: tuple[str, float] = _NOBODY
     """Whom this node last encouraged, and until when it encourages nobody else."""
+    favoured: set[str] = field(factory=set)
+    """For whom others had to wait, and nothing has come of it yet."""
     failure: str = ""
     """Why this node can keep no ballots any more; empty when it can."""
     declined: tuple[str, Poll, float] | None = None
@@ -193,6 +195,7 @@ class Candidacy:
         lost = proposer.stop(beat.ballot)
         self.state = Following(beat.ballot, FailureDetector(self.timing, now))
         self.grant = _NOBODY  # whoever was encouraged has stood by now
+        self.favoured.clear()
         self.failures, self.last_leader, self.via, self.why = 0, beat.ballot.node, None, ""
         self.declined = None
         return (*effects, *lost, Wake(*(self.probing,) * 2))
@@ -227,11 +230,16 @@ class Candidacy:
         this leader is heard again, that its machine refuses something is not believed a second
         time.
         """
+        lost = self._lose(state, now)
+        return (*lost, *self._stand_in_turn(now), *self._agree_after_all(now))
+
+    def _lose(self, state: Following, now: float) -> Effects:
+        """Wait for a candidate, since the leader was refused."""
         self.refused = state.ballot
         leader = state.ballot.node
         self.why = f"{leader} led, and its machine says that nobody listens there any more"
-        event = LeaderSuspected(state.ballot, state.detector.silence(now))
-        return (event, *self._stand_in_turn(now), *self._agree_after_all(now))
+        self.state = Waiting()
+        return (LeaderSuspected(state.ballot, state.detector.silence(now)),)
 
     def _asked_lately(self, now: float) -> tuple[str, Poll] | None:
         """Return who was declined a moment ago, and what it asked."""
@@ -243,20 +251,33 @@ class Candidacy:
         """Encourage a candidate, unless a leader is heard or another candidate goes first."""
         if self.disabled and not isinstance(self.state, Following):
             return ()  # it could neither promise anything nor tell of a leader
-        granted = self._welcomes(source, now)
         effects: Effects = ()
+        if isinstance(self.state, Following) and self.state.doubted is not None:
+            effects = self._lose(self.state, now)
+        granted = self._welcomes(source, now)
         if granted:
-            self.grant = (source, now + self.stagger)
+            self._favour(source, now)
             if isinstance(self.state, Waiting) and not self.state.deferred:
-                effects = self._stand_later(self.stagger * (1 + self._rank()), deferred=True)
+                effects += self._stand_later(self.stagger * (1 + self._rank()), deferred=True)
         elif isinstance(self.state, Following):
             self.declined = source, poll, now
             effects = self._probe(self.state.ballot)  # see at once whether the other is right
         reply = Polled(poll.number, poll.sent, granted, self._live_ballot(), self.frontier)
         return (Send((source,), reply), *effects)
 
+    def _favour(self, source: str, now: float) -> None:
+        """Let other candidates wait for this one, but only once until it begins a ballot.
+
+        Else one that is heard here but hears nobody, and so asks for ever, keeps this node from
+        the only candidate that reaches a quorum.
+        """
+        if source not in self.favoured:
+            self.favoured.add(source)
+            self.grant = (source, now + self.stagger)
+
     def on_prepare(self, source: str, prepare: Prepare, now: float) -> Effects:
         """Defer to a rival's live ballot: give it the time in which a leader would be suspected."""
+        self.favoured.discard(source)
         effects = self.proposer.handle(source, prepare)
         ballot = self.proposer.highest
         if source == self.proposer.name or prepare.ballot < ballot:
@@ -531,7 +552,7 @@ class Candidacy:
     @property
     def grace(self) -> float:
         """Seconds within which a live leader answers, mostly."""
-        return max(4 * self.pace, 0.1 * self.timing.heartbeat)
+        return min(max(4 * self.pace, 0.1 * self.timing.heartbeat), 0.2 * self.timing.heartbeat)
 
     @property
     def stagger(self) -> float:

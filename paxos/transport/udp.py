@@ -192,7 +192,7 @@ class UdpTransport:
             if sock.family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
-            with _sharing(self._socket, sock):
+            with _sharing(self._socket, *self._favoured.values(), sock):
                 sock.bind(self._address)
             sock.connect(address)
             self._poll.register(sock, select.EPOLLIN)
@@ -262,7 +262,10 @@ class UdpTransport:
 
 @contextmanager
 def _sharing(*sockets: socket.socket) -> Iterator[None]:
-    """Let these sockets have one port; as soon as they do, no other process can join them."""
+    """Let these sockets have one port; as soon as they do, no other process can join them.
+
+    They are all that are bound to it: one that does not share keeps the port from the others.
+    """
     for sock in sockets:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -102,6 +102,32 @@ def test_candidate_that_found_no_quorum_at_once_keeps_nobody_else_from_it() -> N
     assert welcomes(polling("b", attempts=2), "c")
 
 
+def asks(voter: Candidacy, source: str, now: float, number: int = 1) -> bool:
+    (polled,) = sent(voter.handle(source, Poll(number, 0), now))
+    assert isinstance(polled, Polled)
+    return polled.granted
+
+
+def test_candidate_of_which_nothing_comes_keeps_others_waiting_once() -> None:
+    """It may be heard and hear nobody: then it asks for ever, and never begins a ballot."""
+    voter = candidacy("c")
+    voter.start()
+    assert asks(voter, "a", 1.0)
+    assert not asks(voter, "b", 1.001)
+    for number in (1, 2):
+        assert asks(voter, "a", 1.0 + number, number)
+        assert asks(voter, "b", 1.001 + number)
+
+
+def test_candidate_that_begins_a_ballot_is_made_room_for_again() -> None:
+    voter = candidacy("c")
+    voter.start()
+    assert asks(voter, "a", 1.0)
+    voter.handle("a", Prepare(Ballot(1, "a"), 0), 1.002)
+    assert asks(voter, "a", 2.0, 2)
+    assert not asks(voter, "b", 2.001)
+
+
 def test_leader_that_lost_its_quorum_tells_those_who_still_hear_it() -> None:
     leader = candidacy("a")
     leader.start()
@@ -210,6 +236,28 @@ def test_refusal_is_believed_once_for_one_ballot() -> None:
     assert misled.why == ""
     misled.handle("c", Heartbeat(Ballot(2, "c"), 0, 1, 500, ()), 7.04)
     assert misled.handle("c", Refused(), 7.05) != ()
+
+
+def test_answer_is_awaited_for_a_fifth_of_a_heartbeat_however_busy_it_is() -> None:
+    """Measured round trips tell how busy a machine is, not how far away the leader."""
+    doubting = follower("b")
+    doubting.round_trip.add(0.1)
+    assert alarm(doubting.handle("a", Refused(), 7.01)).latest == pytest.approx(
+        TIMING.heartbeat / 5
+    )
+
+
+def test_who_doubts_the_leader_itself_agrees_with_a_candidate_at_once() -> None:
+    doubting = follower("c")
+    doubting.handle("a", Refused(), 7.01)
+    candidate, effects = refused("b")
+    (poll,) = sent(effects)
+    effects = doubting.handle("b", poll, 7.011)
+    (answer,) = sent(effects)
+    assert isinstance(answer, Polled)
+    assert answer.granted
+    assert alarm(effects).earliest >= doubting.stagger  # and makes room for it
+    assert Prepare(Ballot(2, "b"), 0) in sent(candidate.handle("c", answer, 7.0112))
 
 
 def test_who_declined_and_is_refused_itself_tells_the_candidate_at_once() -> None:

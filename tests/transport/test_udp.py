@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import pytest
 import trio
@@ -238,7 +239,7 @@ async def test_a_port_stays_for_one_transport_alone(
     two: tuple[UdpTransport, UdpTransport],
 ) -> None:
     one, other = two
-    other.favour([one.address])
+    other.favour([one.address, ("127.0.0.1", 9)])
     host, port = other.address[:2]
     with pytest.raises(OSError, match="in use"):
         await open_udp(str(host), port)
@@ -272,6 +273,25 @@ async def test_refusal_of_one_peer_loses_nothing_that_is_sent_to_another(
         while len(heard) < 10:
             heard += [datagram for datagram, _ in await other.receive()]
         assert heard == [b"hello"] * 10
+
+
+async def test_every_peer_has_a_queue_of_its_own_and_tells_of_its_refusals() -> None:
+    """Four peers, of whom two have gone; those that live keep their queues."""
+    with ExitStack() as stack:
+        one, *peers = [stack.enter_context(await open_udp("127.0.0.1", 0)) for _ in range(5)]
+        one.favour([peer.address for peer in peers[:2]])
+        one.favour([peer.address for peer in peers])
+        assert "favour_eaddrinuse" not in one.statistics()
+        for peer in peers[:2]:
+            peer.close()
+        for peer in peers:
+            one.send(peer.address, b"anybody there?")
+        refused: set[Address] = set()
+        with trio.fail_after(5):
+            while len(refused) < 2:
+                await one.receive()
+                refused.update(one.refusals())
+        assert refused == {peer.address for peer in peers[:2]}
 
 
 async def test_refusal_that_was_heard_does_not_wake_again(closed_port: tuple[str, int]) -> None:

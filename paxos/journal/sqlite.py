@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from attrs import evolve
 
@@ -61,8 +62,6 @@ _OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
 BOOT_CHANCE_BITS = 10
 """So many bits, in microseconds, of each life's boot are random: less than a start takes."""
 
-_PAGE_BYTES = 1 << 20
-_PAGE_VOTES = 64
 _CORRUPT = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -98,6 +97,10 @@ class SqliteJournal:
     """
 
     inline = False
+    page_bytes: ClassVar[int] = 1 << 20
+    """How much of the log `recover` reads at once."""
+    page_votes: ClassVar[int] = 64
+    """How many votes."""
     doubt: str
     """Why this journal may have forgotten something; empty when it has not. It must not vote."""
     mark: tuple[int, int]
@@ -346,7 +349,7 @@ class SqliteJournal:
         if self.snapshots:
             yield self.snapshots[-1]
             slot = self.snapshots[-1].position
-        while page := self.read(slot, self.frontier - 1, _PAGE_BYTES):
+        while page := self.read(slot, self.frontier - 1, self.page_bytes):
             yield from (Learned(slot, None, value) for slot, value in page)
             slot = page[-1][0] + 1
         while votes := self._read_votes(slot):
@@ -394,7 +397,7 @@ class SqliteJournal:
 
     def _read_votes(self, first: int) -> list[Voted]:
         with self._reading, self._explained("cannot be read"):
-            rows = self._reader.execute(_VOTES, (first, _PAGE_VOTES)).fetchall()
+            rows = self._reader.execute(_VOTES, (first, self.page_votes)).fetchall()
             return [Voted(row[0], Ballot(row[1], row[2]), self._checked(row)) for row in rows]
 
     def _checked(self, row: _Row) -> Value:

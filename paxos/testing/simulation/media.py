@@ -164,6 +164,13 @@ class _Connection(sqlite3.Connection):
         return super().execute(sql, *parameters)
 
 
+class _PagedJournal(SqliteJournal):
+    """A journal whose pages are small, so that there are many."""
+
+    page_bytes = 1000
+    page_votes = 3
+
+
 class SqliteMedium(Medium):
     """Holds the files of an `SqliteJournal`, in a folder that should be memory.
 
@@ -204,7 +211,7 @@ class SqliteMedium(Medium):
     def open(self) -> Journal:
         """See `Medium`."""
         self.trouble = ""
-        self._journal = SqliteJournal(
+        self._journal = _PagedJournal(
             self.path,
             cluster="simulated",
             node=self._name,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from paxos.replicated.elections import Candidate
     from paxos.replicated.events import Alarm
     from paxos.replicated.messages import Status
-    from paxos.replicated.state import LargeStateMachine, StateMachine
+    from paxos.replicated.state import LargeStateMachine, QueryableStateMachine, StateMachine
     from paxos.replicated.values import Leadership
 
 __all__ = [
@@ -79,6 +79,7 @@ __all__ = [
     "OutcomeUnknown",
     "Overloaded",
     "PaxosError",
+    "QueryableStateMachine",
     "StateDiverged",
     "StateMachine",
     "Status",

@@ -258,7 +258,10 @@ class Proposals:
         if answer is not None:
             return answer
         if slot != ENDED:
-            raise OutcomeUnknown("the command was applied, but its answer is no longer known")
+            raise OutcomeUnknown(
+                "the log takes the command for one that was applied before: it was, unless this "
+                "node lost its journal and its clock was set back; its answer is no longer known"
+            )
         if isinstance(self.ended, StateDiverged):
             raise OutcomeUnknown(
                 f"the command may or may not be applied elsewhere: {self.ended}"

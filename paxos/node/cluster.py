@@ -112,6 +112,9 @@ class Timing:
     """How long a node leads named elections, at most, without the log's renewed consent."""
     drift: float = 0.01
     """By what share, at most, the rate of a member's clock differs from true time."""
+    lease_reads: bool = False
+    """Whether ``Node.barrier(lease=True)`` may rely on clocks; all members must agree on it. Where
+    a leader is lost in any other way than by silence, the next one is found a little later."""
 
     def __attrs_post_init__(self) -> None:
         for name, value in (("heartbeat", self.heartbeat), ("suspicion", self.suspicion)):
@@ -144,6 +147,10 @@ class Timing:
             0 <= self.drift <= MAX_DRIFT,
             f"timing.drift must be 0 to {MAX_DRIFT}, not {self.drift!r}: it is a share, 0.01 for "
             "clocks of which one gains up to a hundredth",
+        )
+        _require(
+            type(self.lease_reads) is bool,
+            f"timing.lease_reads must be true or false, not {self.lease_reads!r}",
         )
 
 
@@ -300,6 +307,7 @@ def _take_timing(table: Table) -> Timing:
         heartbeat=table.take("heartbeat", float, Timing().heartbeat),
         suspicion=table.take("suspicion", float, Timing().suspicion),
         drift=table.take("drift", float, Timing().drift),
+        lease_reads=table.take("lease_reads", bool, False),
         **({"lease": table.take("lease", float)} if "lease" in table else {}),
     )
     table.finish()
@@ -322,6 +330,7 @@ def _to_toml(cluster: Cluster) -> str:
         f"suspicion = {cluster.timing.suspicion}",
         f"lease = {cluster.timing.lease}",
         f"drift = {cluster.timing.drift}",
+        *(["lease_reads = true"] if cluster.timing.lease_reads else []),
     ]
     for member in cluster.members:
         lines += [

@@ -18,6 +18,7 @@ _NAMES: Final = {
     str: "a string",
     int: "a whole number",
     float: "a number",
+    bool: "true or false",
     dict: "a table",
     list: "a list of tables",
 }

@@ -11,6 +11,7 @@ from functools import partial
 import trio
 
 from paxos.journal import Journal, JournalError
+from paxos.node.clock import Clock
 from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.node.post import Post
@@ -90,6 +91,7 @@ class Engine:
             doubt=journal.doubt,
             journal=lambda: journal.mark,
             compaction=compaction,
+            clock=Clock().now,
         )
         self.teacher = Teacher(journal, storage, post, self.roles.learner.learner)
         self.keeper = SnapshotKeeper(name, storage, post, watcher.saved, self._fail)

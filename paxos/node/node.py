@@ -77,7 +77,7 @@ class Node(Watcher):
         roles, timers = self._engine.roles, self._engine.timers
         self._desk = Desk(self, post)
         self._proposals = Proposals(name, roles.proposer, post, roles.next_id)
-        self._readers = Readers(name, roles.proposer.reading, roles.learner.learner, post)
+        self._readers = Readers(roles.proposer, roles.learner.learner, post)
         self._elections = ElectionService(self, roles, timers, cluster.timing)
         self._turns = Turns()
 
@@ -147,7 +147,7 @@ class Node(Watcher):
         assert isinstance(ruling, Ruling)
         return ruling
 
-    async def barrier(self, *, at_least: int | None = None) -> None:
+    async def barrier(self, *, at_least: int | None = None, lease: bool = False) -> None:
         """Wait until this node's own state machine may be read.
 
         It then has everything that was answered anywhere, through any node, before this was
@@ -159,15 +159,23 @@ class Node(Watcher):
         `position` is applied here. Whoever carries the position of one node to another never sees
         the state go back.
 
+        With ``lease`` the leader sends no message while it has a lease; any other node, a leader
+        that was paused or deposed, and a cluster without `Timing.lease_reads` do the ordinary
+        round. It is as good as that only while the clocks of all members go at true rates but for
+        `Timing.drift`, and that of the leader also while its machine is suspended (Linux tells).
+        Where that cannot be trusted, ask for no lease.
+
         Raises:
             NodeClosed: The node was closed meanwhile.
             StateDiverged: This node's state is not that of the others.
 
         """
-        if at_least is None:
-            await self._readers.barrier()
-        else:
+        if at_least is not None:
             await self._readers.reach(at_least, self._growth)
+        elif lease:
+            await self._readers.leased_barrier()
+        else:
+            await self._readers.barrier()
 
     async def query(self, question: bytes) -> bytes:
         """Have this node's own state machine answer a question, after a `barrier`.
@@ -245,6 +253,7 @@ class Node(Watcher):
             "frontier": learner.frontier,
             "lag": learner.target - learner.frontier,
             "readers": len(self._readers),
+            "leased_reads": self._readers.leased,
             "pending": len(proposer.pending),
             "pending_dropped": proposer.pending.dropped,
             "proposals_dropped": proposer.dropped,

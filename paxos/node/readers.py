@@ -8,17 +8,18 @@ from paxos.errors import PaxosError
 from paxos.node.post import Post
 from paxos.node.watching import Growth
 from paxos.protocol.learner import Learner
-from paxos.replicated.reading import Reading
+from paxos.replicated.log_proposer import LogProposer
 
 
 class Readers:
     """Begins reads at the node's proposer, and wakes their tasks."""
 
-    def __init__(self, name: str, reading: Reading, learner: Learner, post: Post) -> None:
+    def __init__(self, proposer: LogProposer, learner: Learner, post: Post) -> None:
         self._end: PaxosError | None = None
         """Why nothing can be read here any more."""
-        self._name = name
-        self._reading = reading
+        self.leased = 0
+        """How many reads asked nobody, because a lease held."""
+        self._proposer = proposer
         self._learner = learner
         self._post = post
         self._tasks: dict[int, trio.lowlevel.Task] = {}
@@ -29,12 +30,27 @@ class Readers:
     async def barrier(self) -> None:
         """Wait until everything that was answered before is applied here."""
         self._refuse_at_the_end()
-        read = self._reading.begin()
-        self._post.deliver(self._name, read)
-        self._tasks[read.number] = trio.lowlevel.current_task()
+        read = self._proposer.reading.begin()
+        self._post.deliver(self._proposer.name, read)
+        await self._wait(read.number)
+
+    async def leased_barrier(self) -> None:
+        """Do the same without asking anybody, if a lease holds."""
+        await trio.lowlevel.checkpoint()
+        point = self._proposer.leased_point()
+        if point is None:
+            await self.barrier()
+            return
+        self._refuse_at_the_end()
+        self.leased += 1
+        if self._learner.frontier < point:
+            await self._wait(self._proposer.reading.begin_at(point, trio.current_time()))
+
+    async def _wait(self, number: int) -> None:
+        self._tasks[number] = trio.lowlevel.current_task()
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            del self._tasks[read.number]
+            del self._tasks[number]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)

@@ -85,6 +85,12 @@ class Readmission:
         self.preparing, self.begun = Preparing(ballot, frontier), ballot
         return (Persist(Begun(ballot)), Send(self.others, Prepare(ballot, frontier)))
 
+    def repeat(self) -> Effects:
+        """Send the prepare again to all, if one is under way: it or its answers may be lost."""
+        if self.preparing is None:
+            return ()
+        return (Send(self.others, Prepare(self.preparing.ballot, self.preparing.frontier)),)
+
     def on_promise(self, source: str, promise: Promise) -> None:
         """Take one part of a promise."""
         preparing = self.preparing

@@ -70,6 +70,8 @@ class Admission:
     """Seconds between the last asking and the next."""
     due: float = float("-inf")
     """When to ask again."""
+    repeat: float = float("-inf")
+    """When to send again what is under way."""
     opened: tuple[int, int] = (0, 0)
     """The journal when this life of the node began."""
     readmission: Readmission = field(init=False)
@@ -134,13 +136,18 @@ class Admission:
 
     def wake(self, now: float) -> Effects:
         """Ask the others, again and again until this node is admitted."""
-        if self.admitted or now < self.due:
+        if self.admitted:
             return ()
+        if now < self.due:
+            if now < self.repeat:
+                return ()
+            self.repeat = now + self.timing.suspicion
+            return self.readmission.repeat()
         least, most = self.timing.heartbeat, 64 * self.timing.suspicion
         if self.doubt:  # each attempt may end a leader's ballot
             least = 4 * self.timing.suspicion
         self.patience = min(max(least, 2 * self.patience), most if self.doubt else least)
-        self.due = now + self.patience
+        self.due, self.repeat = now + self.patience, now + self.timing.suspicion
         return self.readmission.ask()
 
     def handle(

@@ -29,6 +29,7 @@ from paxos.replicated.messages import (
     Refused,
     Resigned,
 )
+from paxos.replicated.read_leases import Grants, ReadLease
 from paxos.replicated.timing import Estimate, FailureDetector, Timing
 
 POLL_ATTEMPTS = 4
@@ -98,6 +99,10 @@ class Candidacy:
     proposer: Proposer
     timing: Timing
     admission: Admission
+    grants: Grants = field(factory=Grants)
+    """What this node's acceptor grants the leader that is followed, this node included."""
+    lease: ReadLease = field(factory=ReadLease)
+    """What this node is granted while it leads."""
     frontier: int = 0
     """The first slot that this node has not learned."""
     state: State = field(factory=Waiting)
@@ -127,7 +132,7 @@ class Candidacy:
 
     def start(self) -> Effects:
         """Stand in the order of rank, unless a leader is heard first."""
-        return self._stand_later(self._rank() * self.stagger)
+        return self._stand_later(self.grants.length + self._rank() * self.stagger)
 
     def handle(self, source: str, message: Message, now: float) -> Effects:
         """Take one message; anything else than these is not for a candidacy."""
@@ -184,7 +189,8 @@ class Candidacy:
             return ()
         effects: Effects = ()
         if not self.disabled:  # a leader counts on those who hear it, and this node cannot vote
-            heard = Heard(beat.ballot, self.frontier, beat.sent, self.admission.own)
+            granted = self.grants.grant(beat.ballot, now)
+            heard = Heard(beat.ballot, self.frontier, beat.sent, self.admission.own, granted)
             effects = (Send((source,), heard),)
         if isinstance(state, Following) and beat.ballot == state.ballot:
             state.detector.arrive(now)
@@ -202,6 +208,8 @@ class Candidacy:
 
     def on_resigned(self, source: str, message: Resigned, now: float) -> Effects:
         """Stand at once, in the order of rank: there is no silence to wait for."""
+        if source == message.ballot.node:
+            self.grants.end(message.ballot)
         if not isinstance(self.state, Following) or self.state.ballot != message.ballot:
             return ()
         self.why = f"{source} has stopped leading"
@@ -395,6 +403,8 @@ class Candidacy:
         if isinstance(state, Serving) and heard.ballot == self.proposer.state.ballot:  # type: ignore[union-attr]  # Serving goes with Leading
             state.contact[source] = now
             self.admission.note(heard.mark)
+            if heard.lease:
+                self.lease.on_granted(source, heard.sent, heard.lease)
             self.round_trip.add(max(0.0, now - heard.sent / 1e6))
         return ()
 
@@ -433,8 +443,12 @@ class Candidacy:
             return (lost, Send(self.others(), Resigned(ballot.ballot)), *self._fail(why))
         if self._stands_still(state, ballot, now):
             return self._fail("this node led, but this ballot could decide nothing")
-        others = self.others()
-        effects: Effects = (Send(others, self._sign_of_life(ballot, now)),) if others else ()
+        others, sign = self.others(), self._sign_of_life(ballot, now)
+        if self.grants.length:
+            self.lease.send(ballot.ballot, sign.sent)
+            granted = self.grants.grant(ballot.ballot, now)
+            self.lease.on_granted(self.proposer.name, sign.sent, granted)
+        effects: Effects = (Send(others, sign),) if others else ()
         return (*effects, *self._repeat(state, now), Wake(*(self.timing.heartbeat,) * 2))
 
     def _stands_still(self, state: Serving, ballot: Leading, now: float) -> bool:

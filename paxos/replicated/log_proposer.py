@@ -176,6 +176,15 @@ class LogProposer:
         """Stop sending a command of this node; it may have been chosen, or still be."""
         self.own.pop(command, None)
 
+    def leased_point(self) -> int | None:
+        """Return a read point for who comes now, if a lease vouches for it; it costs nothing."""
+        proposer, lease = self.candidacy.proposer, self.candidacy.lease
+        state = proposer.state
+        if not isinstance(state, Leading):
+            return None
+        held = lease.holds(state.ballot, proposer.quorums, state.next_slot)
+        return state.next_slot if held else None
+
     def resign(self) -> Effects:
         """Stop leading in an orderly way."""
         return self.candidacy.resign()

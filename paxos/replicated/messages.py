@@ -69,6 +69,9 @@ class Heard(Message):
     sent: int
     mark: Mark
     """The follower's own journal."""
+    lease: int = 0
+    """For so many microseconds from the heartbeat's receipt, by the follower's clock, its acceptor
+    answers no prepare above the ballot; see `read_leases`."""
 
 
 @frozen

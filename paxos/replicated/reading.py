@@ -108,6 +108,14 @@ class Reading:
         self.on_read(self.proposer.name, read)
         return read
 
+    def begin_at(self, slot: int, now: float) -> int:
+        """Begin a read of this node's own whose read point is known; return its number."""
+        self.reads += 1
+        if not self.points:
+            self.recheck = now + RECHECK
+        self._keep(self.reads, slot)
+        return self.reads
+
     def on_read(self, source: str, read: Read) -> None:
         """Hear that a node wants a read point; it repeats itself until it has one."""
         ticket = Ticket(read.boot, read.number)

@@ -6,6 +6,7 @@ role handle every message, sync once what it wants persisted, then carry out the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from attrs import define, field, frozen
@@ -13,7 +14,7 @@ from attrs import define, field, frozen
 from paxos.protocol.acceptor import Acceptor
 from paxos.protocol.effects import Effect, Effects, Persist, PersistLater, Send
 from paxos.protocol.learner import Learner
-from paxos.protocol.messages import AskMemory, Memory, Message
+from paxos.protocol.messages import AskMemory, Memory, Message, Prepare
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Quorums
 from paxos.protocol.records import Record, Snapshotted
@@ -33,6 +34,7 @@ from paxos.replicated.plausible import (
     is_plausible,
     reach,
 )
+from paxos.replicated.read_leases import Grants, ReadLease, length_of
 from paxos.replicated.reading import Reading
 from paxos.replicated.routing import Role
 from paxos.replicated.snapshot import Snapshot
@@ -106,20 +108,24 @@ class Roles:
         doubt: str = "",
         journal: Callable[[], tuple[int, int]] = lambda: (0, 0),
         compaction: Compaction | None = None,
+        clock: Callable[[], float] = lambda: math.inf,
     ) -> Roles:
         """Return the roles as the journal's records restore them.
 
         ``load`` reads the snapshot that one of them may tell of. ``doubt`` says why the journal
         may have forgotten something, and ``journal`` tells its identity and how many of its
-        writes are durable at the moment.
+        writes are durable at the moment. ``clock`` tells the time in seconds by which leases for
+        reads end; it goes on while the machine is suspended.
         """
-        name = session.node
+        name, length, acceptor = session.node, length_of(timing), Acceptor(horizon=VOTING_HORIZON)
         proposer = Proposer(name, quorums, window=window)
         admission = Admission(name, quorums, timing, journal, doubt)
         reading = Reading(proposer, session.boot)
+        grants = Grants(length, lambda: acceptor.promised)
+        lease = ReadLease(length, timing.drift, clock)
         roles = cls(
-            Acceptor(horizon=VOTING_HORIZON),
-            LogProposer(Candidacy(proposer, timing, admission), reading),
+            acceptor,
+            LogProposer(Candidacy(proposer, timing, admission, grants, lease), reading),
             LogLearner(
                 Learner(name, quorums),
                 ReplicatedState(machine),
@@ -140,6 +146,7 @@ class Roles:
 
     def start(self, now: float) -> dict[Role, Turn]:
         """Begin to take part: what the roles want before any message has arrived."""
+        self.proposer.candidacy.grants.start(now)
         return {
             "learner": Turn.of(self.learner.flush()),
             "proposer": Turn.of((*self.proposer.start(), *self.admission.wake(now))),
@@ -154,7 +161,7 @@ class Roles:
         inbox = self._plausible(inbox, effects)
         if role == "acceptor":
             for source, message in inbox:
-                effects += self._accept(source, message)
+                effects += self._accept(source, message, now)
         elif role == "learner":
             learner = self.learner
             for source, message in inbox:
@@ -224,10 +231,13 @@ class Roles:
             self._renewal = command.id
         return command
 
-    def _accept(self, source: str, message: Message | None) -> Effects:
+    def _accept(self, source: str, message: Message | None, now: float) -> Effects:
         if isinstance(message, Advanced):
             self.acceptor.advance(message.frontier)
         elif message is not None and self.admission.admitted and not self.failure:
+            grants = self.proposer.candidacy.grants
+            if isinstance(message, Prepare) and grants.hold_back(message.ballot, now):
+                return ()
             return self.acceptor.handle(source, message)
         return ()
 

@@ -30,6 +30,11 @@ class Timing(Protocol):
         """By what share, at most, the rate of a member's clock differs from true time."""
         ...
 
+    @property
+    def lease_reads(self) -> bool:
+        """Whether followers grant their leader leases for reads; see `read_leases`."""
+        ...
+
 
 @define
 class Estimate:

@@ -33,6 +33,7 @@ class Patience:
     suspicion: float = 0.1
     lease: float = 1.0
     drift: float = 0.05
+    lease_reads: bool = False
 
 
 class NoMachine:

@@ -129,7 +129,7 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     12: (protocol.Confirm, (BALLOT, NATURAL)),
     13: (protocol.Confirmed, (BALLOT, NATURAL)),
     16: (replicated.Heartbeat, (BALLOT, NATURAL, NATURAL, NATURAL, MARKS)),
-    17: (replicated.Heard, (BALLOT, NATURAL, NATURAL, MARK)),
+    17: (replicated.Heard, (BALLOT, NATURAL, NATURAL, MARK, NATURAL)),
     18: (replicated.Resigned, (BALLOT,)),
     19: (replicated.Poll, (NATURAL, NATURAL)),
     20: (replicated.Polled, (NATURAL, NATURAL, FLAG, ANY_BALLOT, NATURAL)),

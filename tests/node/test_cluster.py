@@ -38,7 +38,7 @@ def refusal(file: Path) -> str:
 def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
     cluster = evolve(
         Cluster.generate(4, host="db.example"),
-        timing=Timing(heartbeat=0.5, suspicion=2, lease=7, drift=0.05),
+        timing=Timing(heartbeat=0.5, suspicion=2, lease=7, drift=0.05, lease_reads=True),
         max_datagram=9000,
         window=7,
     )
@@ -134,6 +134,7 @@ def test_save_overwrites_nothing_and_leaves_nothing_half_done(tmp_path: Path, na
         (GOOD + "[timing]\nlease = '1'", "timing.lease must be a number, not '1'"),
         (GOOD + "[timing]\ndrift = 0.5", "timing.drift must be 0 to 0.2, not 0.5"),
         (GOOD + "[timing]\ndrift = nan", "timing.drift must be 0 to 0.2, not nan"),
+        (GOOD + "[timing]\nlease_reads = 1", "timing.lease_reads must be true or false, not 1"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:

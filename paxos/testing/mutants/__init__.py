@@ -12,6 +12,7 @@ from paxos.testing.mutants import (  # they register theirs
     elections,
     learner,
     proposer,
+    read_leases,
     reads,
     replicated,
     snapshots,
@@ -21,4 +22,4 @@ from paxos.testing.mutants.registry import MUTANTS, FoundBy, Mutant, mutated
 
 __all__ = ["MUTANTS", "FoundBy", "Mutant", "mutated"]
 
-del acceptor, elections, learner, proposer, reads, replicated, snapshots, storage
+del acceptor, elections, learner, proposer, read_leases, reads, replicated, snapshots, storage

@@ -28,6 +28,7 @@ EXPECTED: tuple[str, ...] = (
     "slow_steps", "suspension", "usurpation", "slow_disk", "failed_sync", "failed_sync_once",
     "disk_full", "lost_write", "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock",
     "wall_clock", "snapshot", "install", "wild_clock", "paused_check",
+    "leased_read",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
 

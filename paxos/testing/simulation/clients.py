@@ -35,11 +35,13 @@ class Operation:
     command: bytes
     local: bool = False
     """Whether a node's own state is read, after a barrier, instead of applying the command."""
+    lease: bool = False
+    """Whether a lease will do for that barrier."""
 
 
-def read(key: str, *, local: bool = False) -> Operation:
+def read(key: str, *, local: bool = False, lease: bool = False) -> Operation:
     """Return the operation that reads a key."""
-    return Operation("read", key, None, f"r {key}".encode(), local)
+    return Operation("read", key, None, f"r {key}".encode(), local, lease)
 
 
 def end(handle: Handle | None, f: str, result: Result | None) -> bool:
@@ -96,7 +98,8 @@ class Client:
             return Operation("command", "", None, simulation.commands(random))
         key, dice = random.choice(KEYS), random.random()
         if dice < 0.4:
-            return read(key, local=dice < 0.2)
+            lease = dice < 0.15 and simulation.timing.lease_reads and not simulation.wild_clocks
+            return read(key, local=dice < 0.2, lease=lease)
         simulation.values += 1
         value = str(simulation.values)
         if dice < 0.7:
@@ -121,7 +124,10 @@ class Client:
 
         if self._operation.local:
             key = self._operation.key
-            process.barrier(lambda: answered(0, self._simulation.look_up(process.name, key)))
+            process.barrier(
+                lambda: answered(0, self._simulation.look_up(process.name, key)),
+                lease=self._operation.lease,
+            )
         elif self._embedded:
             process.submit_own(self._operation.command, answered)
         else:

@@ -41,6 +41,9 @@ EPOCH = 1.7e9
 TURN = 0.00002
 """How long a role takes to notice what has arrived, in seconds."""
 
+AT_ONCE = 0
+"""Stands for the number of a read that waits for nothing."""
+
 SUPPLIED = 64
 """The most slots that answer one request of a laggard."""
 
@@ -124,6 +127,7 @@ class Process:
             doubt=self.disk.journal.doubt,
             journal=lambda: self.disk.journal.mark,
             compaction=simulation.compaction,
+            clock=self.clock,
         )
         simulation.network.begin_life(self.name)
         simulation.restarted(self)
@@ -192,13 +196,29 @@ class Process:
         """Propose a command of an application that embeds this node, or a decree of the node."""
         self.submit(Command(*self.roles.next_id(), data), answer)
 
-    def barrier(self, ready: Callable[[], None]) -> None:
+    def barrier(self, ready: Callable[[], None], *, lease: bool = False) -> None:
         """Call when this node's state may be read, unless it crashes before."""
-        if self.up:
+        if self.up and lease:
+            self.later(TURN, self._leased_barrier, ready)
+        elif self.up:
             read = self.roles.proposer.reading.begin()
             self._readers[read.number] = ready
             self._simulation.read_begun(self, read.number)
             self.put("proposer", self.name, read)
+
+    def _leased_barrier(self, ready: Callable[[], None]) -> None:
+        proposer = self.roles.proposer
+        point = proposer.leased_point()
+        if point is None:
+            self.barrier(ready)
+            return
+        self._simulation.injected["leased_read"] += 1
+        behind = self.roles.learner.learner.frontier < point
+        number = proposer.reading.begin_at(point, self.clock()) if behind else AT_ONCE
+        self._readers[number] = ready
+        self._simulation.read_begun(self, number)
+        if not behind:
+            self._ready(number)
 
     # Elections.
 

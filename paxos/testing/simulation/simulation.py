@@ -52,6 +52,9 @@ ELECTION_TIMEOUTS = 4
 ON_FILES = 0.5
 """The share of seeds whose nodes have SQLite journals; the others' are in memory."""
 
+LEASE_READS = 0.5
+"""The share of seeds whose clients read with leases."""
+
 
 @frozen
 class Outcome:
@@ -107,7 +110,8 @@ class Simulation:
         self.compaction = self._draw_compaction() if compaction is None else compaction
         self.names = tuple(f"node{number}" for number in range(1, nodes + 1))
         self.quorums = Majority(self.names)
-        self.timing = Timing(lease=0.4, drift=0.06)
+        lease_reads = self.world.random("lease reads").random() < LEASE_READS
+        self.timing = Timing(lease=0.4, drift=0.06, lease_reads=lease_reads)
         self.window = window
         self.duration = duration
         self.injected: Counter[str] = Counter()

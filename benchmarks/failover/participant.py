@@ -15,12 +15,13 @@ from attrs import frozen
 
 import paxos
 from benchmarks.member import Nothing
+from paxos.demo.cable import Cable
 from paxos.journal import JournalError
 from paxos.node.instrument import Instrument
 from paxos.protocol.events import Event
 from paxos.replicated.events import LeaderSuspected
 from paxos.replicated.values import Leadership
-from paxos.transport import Address, UdpTransport, open_udp
+from paxos.transport import open_udp
 
 THINKING = 0.001
 """Seconds between an answer and the client's next command."""
@@ -70,30 +71,6 @@ class Diary:
     suspicions: int = 0
     terms: tuple[tuple[float, int], ...] = ()
     """When this process was elected in the election in which it stands, and the epochs."""
-
-
-class Cuttable:
-    """A UDP transport that can be cut off from everybody."""
-
-    def __init__(self, transport: UdpTransport) -> None:
-        self._transport = transport
-        self.is_cut = False
-        self.address = transport.address
-        self.close = transport.close
-        self.favour = transport.favour
-        self.refusals = transport.refusals
-        self.resolve = transport.resolve
-        self.statistics = transport.statistics
-
-    def send(self, address: Address, datagram: bytes) -> None:
-        """Send, unless cut."""
-        if not self.is_cut:
-            self._transport.send(address, datagram)
-
-    async def receive(self) -> list[tuple[bytes, Address]]:
-        """Receive; what comes while it is cut is lost."""
-        datagrams = await self._transport.receive()
-        return [] if self.is_cut else datagrams
 
 
 class Participant:
@@ -169,7 +146,7 @@ def run(cluster: paxos.Cluster, name: str, data: Path, pipe: Connection) -> None
 async def _take_part(cluster: paxos.Cluster, name: str, data: Path, pipe: Connection) -> None:
     member, diarist = cluster.member(name), _Diarist()
     udp = await open_udp(member.host, member.port, cluster.datagram_limit)
-    transport = Cuttable(udp)
+    transport = Cable(udp)
     opened = paxos.open_node(
         cluster,
         name,
@@ -189,7 +166,7 @@ async def _take_part(cluster: paxos.Cluster, name: str, data: Path, pipe: Connec
                 case Tell():
                     pipe.send(diarist.take())
                 case Cut(cut):
-                    transport.is_cut = cut
+                    transport.pulled = cut
                 case Drive(inflight):
                     for _ in range(inflight):
                         nursery.start_soon(

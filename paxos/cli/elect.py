@@ -11,7 +11,7 @@ import click
 import trio
 
 from paxos.cli.group import explaining
-from paxos.cli.options import CLUSTER, DURATION
+from paxos.cli.options import CLUSTER, DATA, DURATION, NODE
 from paxos.cli.supervisor import Plan, Supervisor
 from paxos.errors import ConfigError
 from paxos.node.cluster import Cluster
@@ -26,13 +26,8 @@ MOST_GRACE: Final = 0.6
 @click.command()
 @click.argument("election", metavar="NAME")
 @CLUSTER
-@click.option("--node", required=True, help="Which member to be, such as node1.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="The node's journal; made if missing. Never copy or restore it.",
-)
+@NODE
+@DATA
 @click.option(
     "--priority",
     type=int,

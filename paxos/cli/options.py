@@ -38,6 +38,13 @@ CLUSTER: Final = click.option(
     required=True,
     help="The cluster's file, as written by `paxos init`; the key file lies beside it.",
 )
+NODE: Final = click.option("--node", required=True, help="Which member to be, such as node1.")
+DATA: Final = click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The node's journal; made if missing. Never copy or restore it.",
+)
 JSON: Final = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on standard output."
 )

@@ -11,7 +11,7 @@ import click
 import trio
 
 from paxos.cli.group import explaining
-from paxos.cli.options import CLUSTER
+from paxos.cli.options import CLUSTER, DATA, NODE
 from paxos.machines import Counter, KeyValue
 from paxos.node.cluster import Cluster
 from paxos.node.serving import serve as serve_member
@@ -43,13 +43,8 @@ def make_machine(ctx: click.Context, param: click.Parameter, value: str) -> Stat
 
 @click.command()
 @CLUSTER
-@click.option("--node", required=True, help="Which member to be, such as node1.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="The node's journal; made if missing. Never copy or restore it.",
-)
+@NODE
+@DATA
 @click.option(
     "--machine",
     callback=make_machine,

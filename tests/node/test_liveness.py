@@ -65,6 +65,27 @@ async def test_while_one_node_reaches_a_quorum_decisions_go_on_within_four_elect
         await decide(house)
 
 
+@pytest.mark.parametrize("seed", [21, 24, 210])
+async def test_candidates_that_are_heard_and_hear_nobody_hold_nobody_up(
+    open_house: OpenHouse, autojump_clock: MockClock, drawn: Random
+) -> None:
+    """Both nodes that the hub needs hear two others, which ask for ever.
+
+    With the pauses of these seeds that took too long when each question held the others up anew.
+    """
+    house = open_house(5)
+    await house.start()
+    await house.leader()
+    for source in house.names:
+        for target in house.names:
+            deaf = source in ("node1", "node3") and target in ("node2", "node4")
+            if "node5" not in (source, target) and not deaf and source != target:
+                house.network.cut(house.address(source), house.address(target))
+    house.cut(["node5"], ["node1", "node3"])
+    with trio.fail_after(FOUR_TIMEOUTS):
+        await decide(house)
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_leader_whose_process_dies_is_replaced_as_soon_as_its_machine_refuses_something(
     open_house: OpenHouse, autojump_clock: MockClock, drawn: Random

@@ -177,11 +177,12 @@ class Roles:
             for source, message in inbox:
                 if message is None:
                     effects += proposer.wake(now)
-                    effects += self.admission.wake(now)
+                    if not self.failure:  # else its ballot may not be durable, and nothing will be
+                        effects += self.admission.wake(now)
                 elif isinstance(message, AskMemory):
                     effects.append(self._remember(source, message))
                 else:
-                    if not self.admission.admitted:
+                    if not self.admission.admitted and not self.failure:
                         effects += self._admit(source, message, now)
                     effects += proposer.handle(source, message, now)
             effects += proposer.flush(now)

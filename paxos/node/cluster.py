@@ -7,7 +7,7 @@ import re
 import secrets
 import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,9 @@ MAX_DRIFT: Final = 0.2
 
 DEFAULT_BASE_PORT: Final = 7400
 """The UDP port of the first member of a generated cluster."""
+
+QUIET_PORTS: Final = range(10_000, 32_768)
+"""UDP ports that Linux gives to nobody who does not name them, unless it is told otherwise."""
 
 DEFAULT_WINDOW: Final = 64
 """How many slots may be in flight at once, unless the cluster says otherwise."""
@@ -239,14 +242,16 @@ class Cluster:
         """Return a new cluster on loopback, on ports that are free at this moment.
 
         For tests and demonstrations: nothing keeps another process from taking a port before
-        the node does.
+        the node does. So they are none of those that the system gives to whoever asks for any.
         """
         with ExitStack() as stack:
-            ports = []
-            for _ in range(nodes):  # all are held open together, so that they differ
+            ports: list[int] = []
+            candidates = secrets.SystemRandom().sample(QUIET_PORTS, 1000)
+            while len(ports) < nodes:  # all are held open together, so that they differ
                 udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                udp.bind(("127.0.0.1", 0))
-                ports.append(udp.getsockname()[1])
+                with suppress(OSError):
+                    udp.bind(("127.0.0.1", candidates.pop()))
+                    ports.append(udp.getsockname()[1])
         return cls._fresh("127.0.0.1", ports)
 
     @classmethod

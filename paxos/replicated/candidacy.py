@@ -30,7 +30,7 @@ from paxos.replicated.messages import (
     Resigned,
 )
 from paxos.replicated.read_leases import Grants, ReadLease
-from paxos.replicated.timing import Estimate, FailureDetector, Timing
+from paxos.replicated.timing import Estimate, FailureDetector, Timing, Wakefulness
 
 POLL_ATTEMPTS = 4
 """How often an unanswered poll or prepare is sent before the candidacy is given up."""
@@ -87,6 +87,15 @@ class Serving:
     """How far the log was learned at the last look."""
     moved: float
     """When the log last grew, or had nothing open."""
+    excused: bool = False
+    """Whether silence was excused since a follower last answered."""
+
+    def excuse(self, slept: float) -> None:
+        """Do not count the time in which this node itself slept; only once in one silence."""
+        if not self.excused:
+            self.contact = {node: at + slept for node, at in self.contact.items()}
+            self.moved += slept
+            self.excused = True
 
 
 State: TypeAlias = Following | Waiting | Polling | Campaigning | Serving
@@ -107,6 +116,7 @@ class Candidacy:
     """The first slot that this node has not learned."""
     state: State = field(factory=Waiting)
     round_trip: Estimate = field(factory=Estimate)
+    awake: Wakefulness = field(init=False)
     failures: int = 0
     """Candidacies that failed in a row."""
     polls: int = 0
@@ -130,12 +140,16 @@ class Candidacy:
     why: str = "just started"
     """Why no leader is known, for people; empty when one is."""
 
+    def __attrs_post_init__(self) -> None:
+        self.awake = Wakefulness(self.timing)
+
     def start(self) -> Effects:
         """Stand in the order of rank, unless a leader is heard first."""
         return self._stand_later(self.grants.length + self._rank() * self.stagger)
 
     def handle(self, source: str, message: Message, now: float) -> Effects:
         """Take one message; anything else than these is not for a candidacy."""
+        self._look(now)
         match message:
             case Heartbeat():
                 return self.on_heartbeat(source, message, now)
@@ -402,6 +416,7 @@ class Candidacy:
         state = self.state
         if isinstance(state, Serving) and heard.ballot == self.proposer.state.ballot:  # type: ignore[union-attr]  # Serving goes with Leading
             state.contact[source] = now
+            state.excused = False
             self.admission.note(heard.mark)
             if heard.lease:
                 self.lease.on_granted(source, heard.sent, heard.lease)
@@ -476,6 +491,7 @@ class Candidacy:
 
     def wake(self, now: float) -> Effects:
         """Do what is due in this state."""
+        self._look(now)
         match self.state:
             case Following() as state:
                 return self._mind_the_leader(state, now)
@@ -487,6 +503,16 @@ class Candidacy:
                 return self._prepare_again(state)
             case Serving():
                 return self._beat(now)
+
+    def _look(self, now: float) -> None:
+        """See whether this node itself was asleep: the silence since then is nobody's fault."""
+        slept = self.awake.look(now)
+        if slept:
+            match self.state:
+                case Following(detector=detector):
+                    detector.excuse(slept)
+                case Serving() as state:
+                    state.excuse(slept)
 
     def _mind_the_leader(self, state: Following, now: float) -> Effects:
         """Probe the leader, as long as it is neither refused nor silent for too long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from attrs import define, field
@@ -55,6 +56,27 @@ class Estimate:
 
 
 @define
+class Wakefulness:
+    """Notices that this node itself stood still: its process, or all of its machine.
+
+    Whoever slept has heard nothing meanwhile, and that says nothing about the others. A virtual
+    machine that is paused would else lose its leader each time, even if all members are on it.
+    """
+
+    timing: Timing
+    looked: float = math.inf
+    """When it was last awake."""
+
+    def look(self, now: float) -> float:
+        """Return for how many seconds this node slept; 0 when it looks about in time.
+
+        A leader looks at every heartbeat, and a follower more often.
+        """
+        since, self.looked = now - self.looked, now
+        return since if since >= 2 * self.timing.heartbeat else 0.0
+
+
+@define
 class FailureDetector:
     """Suspects a leader by the times at which its heartbeats arrived.
 
@@ -66,11 +88,21 @@ class FailureDetector:
     last: float
     """When the leader was last heard."""
     intervals: Estimate = field(factory=Estimate)
+    excused: bool = False
+    """Whether silence was excused since then."""
 
     def arrive(self, now: float) -> None:
         """Note a sign of life at ``now``."""
         self.intervals.add(now - self.last)
-        self.last = now
+        self.last, self.excused = now, False
+
+    def excuse(self, slept: float) -> None:
+        """Do not count the time in which this node itself slept; only once in one silence.
+
+        Else a node that is late all the time would never suspect anybody.
+        """
+        if not self.excused:
+            self.last, self.excused = self.last + slept, True
 
     @property
     def threshold(self) -> float:

@@ -12,8 +12,8 @@ from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Begun
 from paxos.replicated.admission import Admission
-from paxos.replicated.candidacy import Candidacy, Polling, Serving
-from paxos.replicated.messages import Heartbeat, Poll, Polled, Probe, Refused, Resigned
+from paxos.replicated.candidacy import Candidacy, Following, Polling, Serving
+from paxos.replicated.messages import Heard, Heartbeat, Poll, Polled, Probe, Refused, Resigned
 
 MEMBERS = ("a", "b", "c")
 TIMING = Timing(heartbeat=0.025, suspicion=0.15)
@@ -128,21 +128,92 @@ def test_candidate_that_begins_a_ballot_is_made_room_for_again() -> None:
     assert not asks(voter, "b", 2.001)
 
 
-def test_leader_that_lost_its_quorum_tells_those_who_still_hear_it() -> None:
+BALLOT = Ballot(1, "a")
+
+
+def serving() -> Candidacy:
+    """Return a leader, at time 0."""
     leader = candidacy("a")
     leader.start()
     leader.wake(0.0)
-    ballot = Ballot(1, "a")
     for name in MEMBERS[:2]:
-        leader.handle(name, Promise(ballot, 0, 0, ()), 0.0)
+        leader.handle(name, Promise(BALLOT, 0, 0, ()), 0.0)
     assert isinstance(leader.state, Serving)
-    effects = leader.wake(TIMING.suspicion)
+    return leader
+
+
+def beats(leader: Candidacy, since: float, seconds: float) -> Effects:
+    """Let a leader that nobody answers beat in time; return what the last beat led to."""
+    effects: Effects = ()
+    for number in range(1, round(seconds / TIMING.heartbeat) + 1):
+        effects = leader.wake(since + number * TIMING.heartbeat)
+    return effects
+
+
+def test_leader_that_lost_its_quorum_tells_those_who_still_hear_it() -> None:
+    leader, ballot = serving(), BALLOT
+    effects = beats(leader, 0.0, TIMING.suspicion)
     assert Send(("b", "c"), Resigned(ballot)) in effects
     assert "only 0 of 2 others hear it" in leader.why
     follower = candidacy("b")
     follower.handle("a", Heartbeat(ballot, 0, 1, 500, ()), 0.1)
     (poll,) = sent(follower.handle("a", Resigned(ballot), 0.11))
     assert isinstance(poll, Poll)
+
+
+def test_leader_that_stood_still_itself_does_not_take_that_for_the_silence_of_others() -> None:
+    leader = serving()
+    beats(leader, 0.0, 0.05)
+    leader.wake(60.0)
+    assert isinstance(leader.state, Serving)
+    leader.handle("b", Heard(BALLOT, 0, 1, leader.admission.own), 60.001)
+    leader.wake(120.0)
+    assert isinstance(leader.state, Serving)
+
+
+def test_leader_that_stands_still_again_and_again_and_is_never_answered_gives_up() -> None:
+    leader = serving()
+    leader.wake(60.0)
+    leader.wake(120.0)
+    assert not isinstance(leader.state, Serving)
+
+
+def following() -> tuple[Candidacy, float]:
+    """Return a follower that has just heard its leader, and the time."""
+    follower = candidacy("b")
+    follower.handle("a", Heartbeat(BALLOT, 0, 1, 500, ()), 7.0)
+    return follower, 7.0
+
+
+def test_follower_that_stood_still_itself_does_not_take_that_for_the_silence_of_its_leader() -> (
+    None
+):
+    follower, now = following()
+    follower.wake(now + 0.01)
+    wake = alarm(follower.wake(now + 60))
+    assert isinstance(follower.state, Following)
+    now += 60
+    while not follower.why:
+        now += wake.earliest
+        wake = alarm(follower.wake(now))
+    assert now == pytest.approx(67.0 + TIMING.suspicion - 0.01, abs=0.0011)
+
+
+def test_follower_that_stands_still_again_and_again_without_hearing_its_leader_suspects_it() -> (
+    None
+):
+    follower, now = following()
+    follower.wake(now + 60)
+    follower.wake(now + 120)
+    assert not isinstance(follower.state, Following)
+
+
+def test_waking_a_little_late_is_not_standing_still() -> None:
+    follower, now = following()
+    while isinstance(follower.state, Following):
+        now += 1.9 * TIMING.heartbeat
+        follower.wake(now)
+    assert now <= 7.0 + TIMING.suspicion + 1.9 * TIMING.heartbeat
 
 
 def test_candidate_that_was_refused_says_who_leads() -> None:

@@ -29,7 +29,7 @@ from paxos.node.watching import Decisions, Growth, Leaderships, View
 from paxos.protocol.events import Event
 from paxos.protocol.records import Snapshotted
 from paxos.replicated.admission import JournalDoubted
-from paxos.replicated.candidacy import Serving
+from paxos.replicated.candidacy_states import Serving
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.events import StateDiverged as Diverging

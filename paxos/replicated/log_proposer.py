@@ -10,7 +10,8 @@ from paxos.protocol.effects import Effect, Effects, Send
 from paxos.protocol.messages import Confirmed, Message
 from paxos.protocol.proposer import Leading
 from paxos.protocol.records import Record
-from paxos.replicated.candidacy import Candidacy, Following, Serving
+from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.candidacy_states import Following, Serving
 from paxos.replicated.messages import Advanced, Polled, Propose, Read, Readable
 from paxos.replicated.pending import Pending
 from paxos.replicated.reading import Reading
@@ -170,7 +171,7 @@ class LogProposer:
 
     @property
     def _first_pause(self) -> float:
-        return 2 * self.candidacy.timing.heartbeat
+        return 2 * self.candidacy.pace.timing.heartbeat
 
     def withdraw(self, command: CommandId) -> None:
         """Stop sending a command of this node; it may have been chosen, or still be."""
@@ -178,7 +179,7 @@ class LogProposer:
 
     def leased_point(self) -> int | None:
         """Return a read point for who comes now, if a lease vouches for it; it costs nothing."""
-        proposer, lease = self.candidacy.proposer, self.candidacy.lease
+        proposer, lease = self.candidacy.proposer, self.candidacy.heartbeats.lease
         state = proposer.state
         if not isinstance(state, Leading):
             return None

@@ -23,10 +23,12 @@ from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.decrees import Decree
 from paxos.replicated.election_decrees import Renew
+from paxos.replicated.heartbeats import Heartbeats
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.log_proposer import LogProposer
 from paxos.replicated.messages import Advanced
 from paxos.replicated.office import Office
+from paxos.replicated.pace import Pace
 from paxos.replicated.plausible import (
     MAX_BALLOT_LEAP,
     MAX_SLOT_LEAP,
@@ -91,7 +93,7 @@ class Roles:
 
     def __attrs_post_init__(self) -> None:
         learner = self.learner
-        timing = self.proposer.candidacy.timing
+        timing = self.proposer.candidacy.pace.timing
         self.office = Office(learner.session, learner.state, self.proposer, timing)
 
     @classmethod
@@ -123,9 +125,11 @@ class Roles:
         reading = Reading(proposer, session.boot)
         grants = Grants(length, lambda: acceptor.promised)
         lease = ReadLease(length, timing.drift, clock)
+        pace = Pace(timing)
+        heartbeats = Heartbeats(name, pace, admission, grants, lease)
         roles = cls(
             acceptor,
-            LogProposer(Candidacy(proposer, timing, admission, grants, lease), reading),
+            LogProposer(Candidacy(proposer, pace, heartbeats), reading),
             LogLearner(
                 Learner(name, quorums),
                 ReplicatedState(machine),
@@ -146,7 +150,7 @@ class Roles:
 
     def start(self, now: float) -> dict[Role, Turn]:
         """Begin to take part: what the roles want before any message has arrived."""
-        self.proposer.candidacy.grants.start(now)
+        self.proposer.candidacy.heartbeats.grants.start(now)
         return {
             "learner": Turn.of(self.learner.flush()),
             "proposer": Turn.of((*self.proposer.start(), *self.admission.wake(now))),
@@ -236,7 +240,7 @@ class Roles:
         if isinstance(message, Advanced):
             self.acceptor.advance(message.frontier)
         elif message is not None and self.admission.admitted and not self.failure:
-            grants = self.proposer.candidacy.grants
+            grants = self.proposer.candidacy.heartbeats.grants
             if isinstance(message, Prepare) and grants.hold_back(message.ballot, now):
                 return ()
             return self.acceptor.handle(source, message)

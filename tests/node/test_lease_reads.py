@@ -63,7 +63,7 @@ async def test_off_by_default(open_house: OpenHouse, autojump_clock: MockClock) 
     leader = await led(house)
     await house.node(leader).barrier(lease=True)
     assert leased(house, leader) == 0
-    assert house.node(leader)._engine.roles.proposer.candidacy.lease.until == {}
+    assert house.node(leader)._engine.roles.proposer.candidacy.heartbeats.lease.until == {}
 
 
 async def test_reader_waits_until_what_is_in_flight_is_applied(

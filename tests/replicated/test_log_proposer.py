@@ -10,8 +10,10 @@ from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Majority
 from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.heartbeats import Heartbeats
 from paxos.replicated.log_proposer import DETOUR_AFTER, LogProposer
 from paxos.replicated.messages import Advanced, Heartbeat, Propose
+from paxos.replicated.pace import Pace
 from paxos.replicated.reading import Reading
 from paxos.replicated.values import Batch, Command, Leadership, Session
 
@@ -21,10 +23,11 @@ COMMAND = Command(Session("b", 1), 0, b"x")
 
 
 def log_proposer(name: str = "a") -> LogProposer:
-    proposer, quorums, timing = Proposer(name, Majority(MEMBERS)), Majority(MEMBERS), Timing()
-    admission = Admission(name, quorums, timing, lambda: (1, 1))
+    proposer, quorums, pace = Proposer(name, Majority(MEMBERS)), Majority(MEMBERS), Pace(Timing())
+    admission = Admission(name, quorums, pace.timing, lambda: (1, 1))
     admission.admitted = True
-    made = LogProposer(Candidacy(proposer, timing, admission), Reading(proposer, boot=1))
+    candidacy = Candidacy(proposer, pace, Heartbeats(name, pace, admission))
+    made = LogProposer(candidacy, Reading(proposer, boot=1))
     made.start()
     return made
 

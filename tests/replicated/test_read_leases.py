@@ -159,7 +159,7 @@ def test_node_that_may_not_vote_grants_nothing() -> None:
     roles.fail("disk full")
     turn = roles.turn("proposer", [("a", Heartbeat(B1, 0, 1, 0, ()))], 0.0)
     assert not sent(turn)
-    assert roles.proposer.candidacy.grants.until == -math.inf
+    assert roles.proposer.candidacy.heartbeats.grants.until == -math.inf
 
 
 def test_after_a_restart_no_prepare_is_answered_while_an_earlier_grant_may_run() -> None:

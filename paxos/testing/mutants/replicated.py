@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from paxos.protocol.effects import Effect, Effects
 from paxos.protocol.proposer import Leading
-from paxos.replicated.candidacy import Serving
+from paxos.replicated.candidacy_states import Serving
 from paxos.replicated.log_proposer import LogProposer
 from paxos.replicated.roles import Turn
 from paxos.replicated.sessions import AppliedNumbers, Sessions

@@ -1,0 +1,61 @@
+"""What a leader says to those who hear it, and when it leads no more."""
+
+from __future__ import annotations
+
+from paxos.protocol.effects import Effects, Send, Wake
+from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.candidacy_states import Serving
+from paxos.replicated.messages import Heard, Heartbeat, Poll, Probe, Refused, Resigned
+from tests.replicated.candidates import LED, TIMING, candidacy, follower, leading, sent
+
+
+def beats(leader: Candidacy, since: float, seconds: float) -> Effects:
+    """Let a leader that nobody answers beat in time; return what the last beat led to."""
+    effects: Effects = ()
+    for number in range(1, round(seconds / TIMING.heartbeat) + 1):
+        effects = leader.wake(since + number * TIMING.heartbeat)
+    return effects
+
+
+def test_leader_that_lost_its_quorum_tells_those_who_still_hear_it() -> None:
+    leader = leading(0.0)
+    effects = beats(leader, 0.0, TIMING.suspicion)
+    assert Send(("b", "c"), Resigned(LED)) in effects
+    assert "only 0 of 2 others hear it" in leader.why
+    follower = candidacy("b")
+    follower.handle("a", Heartbeat(LED, 0, 1, 500, ()), 0.1)
+    (poll,) = sent(follower.handle("a", Resigned(LED), 0.11))
+    assert isinstance(poll, Poll)
+
+
+def test_leader_that_stood_still_itself_does_not_take_that_for_the_silence_of_others() -> None:
+    leader = leading(0.0)
+    beats(leader, 0.0, 0.05)
+    leader.wake(60.0)
+    assert isinstance(leader.state, Serving)
+    leader.handle("b", Heard(LED, 0, 1, leader.heartbeats.admission.own), 60.001)
+    leader.wake(120.0)
+    assert isinstance(leader.state, Serving)
+
+
+def test_leader_that_stands_still_again_and_again_and_is_never_answered_gives_up() -> None:
+    leader = leading(0.0)
+    leader.wake(60.0)
+    leader.wake(120.0)
+    assert not isinstance(leader.state, Serving)
+
+
+def test_leader_that_lives_answers_and_is_followed_on() -> None:
+    leader, doubting = leading(), follower("b")
+    ask, wake = doubting.handle("a", Refused(), 7.01)
+    assert isinstance(ask, Send)
+    assert isinstance(wake, Wake)
+    (answer,) = sent(leader.handle("b", ask.message, 8.0))
+    doubting.handle("a", answer, 7.0101)
+    effects = doubting.wake(7.01 + wake.earliest)
+    assert not doubting.why
+    assert not any(isinstance(message, Poll) for message in sent(effects))
+
+
+def test_ordinary_probe_is_not_answered() -> None:
+    assert leading().handle("b", Probe(LED, answer=False), 8.0) == ()

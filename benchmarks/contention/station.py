@@ -18,7 +18,7 @@ from paxos.protocol.messages import Message
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Majority, Quorums
 from paxos.replicated.log_proposer import LogProposer
-from paxos.replicated.messages import Advanced, Propose
+from paxos.replicated.messages import Adopted, Advanced
 from paxos.replicated.roles import Roles
 from paxos.replicated.routing import ROUTES, Role
 from paxos.replicated.state import Applied
@@ -132,8 +132,8 @@ class Station:
         command = Command(Session(self.name, 0), self._number, VALUE)
         self._number += 1
         assert isinstance(self.proposer, LogProposer)
-        self.proposer.adopt(command, self._around.now())
-        self._local.append(("proposer", self.name, Propose((command,), 1)))
+        if self.proposer.adopt(command):
+            self._local.append(("proposer", self.name, Adopted()))
 
     def receive(self, source: str, message: Message) -> None:
         """Take a message from another node, and do all that follows from it here."""

@@ -54,7 +54,7 @@ class Desk:
                         self._post.send((client,), self._node.status(message.number))
                     elif isinstance(message, Submit | Query):
                         self._take(nursery, client, message)
-                self._post.flush()
+                self._post.dispatch()
 
     def statistics(self) -> dict[str, int]:
         """Return what is under way for clients, and what was dropped."""

@@ -36,6 +36,9 @@ from paxos.replicated.snapshot_messages import (
 from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import Session
 
+HELD = "held"
+"""The alarm for messages that wait for company."""
+
 
 class Watcher:
     """What the engine tells the node."""
@@ -80,6 +83,8 @@ class Engine:
         self._post = post
         self._watcher = watcher
         self.timers = Timers()
+        self.timers.register(HELD, self._post.release)
+        self._post.alarm = partial(self.timers.set, HELD)
         self.roles = Roles.begin(
             Session(name, journal.boot),
             Majority(cluster.names),
@@ -101,11 +106,11 @@ class Engine:
         async with trio.open_nursery() as nursery:
             for role, inbox in self._post.inboxes.items():
                 self.timers.register(role, partial(inbox.put, "", None))
+                inbox.can_wait = partial(self.roles.can_wait, role)
                 nursery.start_soon(self._run_role, role, inbox)
             nursery.start_soon(self.timers.run)
             nursery.start_soon(self.teacher.run)
             nursery.start_soon(self.keeper.run)
-            nursery.start_soon(self._post.send_soon)
             for role, turn in self.roles.start(trio.current_time()).items():
                 self._carry_out(role, turn)
 
@@ -147,12 +152,14 @@ class Engine:
             self._watcher.failed(error)
 
     def _carry_out(self, role: Role, turn: Turn) -> None:
+        urgent = False
         for effect in turn.effects:
             match effect:
                 case Send(targets, message):
                     self._post.send(targets, message)
                 case Applied():
                     self._watcher.applied(effect)
+                    urgent = urgent or effect.urgent
                 case Wake(earliest, latest):
                     self.timers.set(role, earliest, latest)
                 case ReadsReady(number):
@@ -165,7 +172,4 @@ class Engine:
                     self._watcher.installed(effect)
                 case Event():
                     self._watcher.happened(effect)
-        if role == "learner":
-            self._post.soon()
-        elif any(isinstance(effect, Send) for effect in turn.effects):
-            self._post.flush()
+        self._post.dispatch(urgent=urgent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import outcome
 import trio
@@ -17,19 +18,29 @@ Each source has room of its own, so that a member gone wild displaces nobody els
 """
 
 
+MAX_PATIENT = 64
+"""How many messages that can wait are kept at most before the role is woken all the same."""
+
+
+def _never(_source: str, _message: Message) -> bool:
+    return False
+
+
 class Inbox:
     """A bounded queue with one reader. Putting never waits.
 
     Args:
         bound: How many messages it holds.
-        unhurried: A kind of message that wakes nobody: it is read together with the next one of
-            another kind, and only the last of several is kept.
+        can_wait: Tells of a message whether it need wake nobody: it is read together with the next
+            one that does. To wake a task costs more than most messages do.
 
     """
 
-    def __init__(self, bound: int = INBOX_BOUND, *, unhurried: type[Message] | None = None) -> None:
+    def __init__(
+        self, bound: int = INBOX_BOUND, can_wait: Callable[[str, Message], bool] = _never
+    ) -> None:
         self._bound = bound
-        self._unhurried = unhurried
+        self.can_wait = can_wait
         self._items: deque[tuple[str, Message | None]] = deque()
         self._waiting: dict[str, int] = {}
         """How many of the items are each source's."""
@@ -42,24 +53,20 @@ class Inbox:
         What a node says to itself is never dropped, since it is not said twice; there is one such
         message for each inbox that the learner drains, and a few for a snapshot.
         """
-        if self._unhurried is not None and isinstance(message, self._unhurried):
-            self._put_unhurried(source, message)
-            return
         waiting = self._waiting.get(source, 0)
         if waiting >= self._bound and not (message is None or isinstance(message, OwnMessage)):
             self.dropped += 1
             return
         self._waiting[source] = waiting + 1
         self._items.append((source, message))
-        if self._reader is not None:
-            reader, self._reader = self._reader, None
-            trio.lowlevel.reschedule(reader, outcome.Value(None))
-
-    def _put_unhurried(self, source: str, message: Message) -> None:
-        assert self._unhurried is not None
-        if self._items and isinstance(self._items[-1][1], self._unhurried):
-            self._items.pop()
-        self._items.append((source, message))
+        if self._reader is None or (
+            message is not None
+            and len(self._items) < MAX_PATIENT
+            and self.can_wait(source, message)
+        ):
+            return
+        reader, self._reader = self._reader, None
+        trio.lowlevel.reschedule(reader, outcome.Value(None))
 
     async def drain(self) -> deque[tuple[str, Message | None]]:
         """Wait until something is there, and take all of it."""

@@ -20,7 +20,7 @@ from paxos.node.engine import Engine, Watcher
 from paxos.node.instrument import Instrument
 from paxos.node.key_file import watch_keys
 from paxos.node.nursery import open_nursery
-from paxos.node.opening import open_journal
+from paxos.node.opening import is_quick, open_journal
 from paxos.node.post import Post
 from paxos.node.proposals import Proposals
 from paxos.node.readers import Readers
@@ -33,7 +33,7 @@ from paxos.replicated.candidacy_states import Serving
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.events import StateDiverged as Diverging
-from paxos.replicated.messages import Propose, Status
+from paxos.replicated.messages import Adopted, Status
 from paxos.replicated.snapshot_messages import Installed, SnapshotWanted
 from paxos.replicated.state import Applied, QueryableStateMachine, StateMachine, in_words
 from paxos.replicated.values import (
@@ -333,8 +333,8 @@ class Node(Watcher):
 
     def send(self, command: Command) -> None:
         """Send a command of this node on its way, again and again until it is applied."""
-        self._engine.roles.proposer.adopt(command, trio.current_time())
-        self._post.deliver(self.name, Propose((command,), 1))
+        if self._engine.roles.proposer.adopt(command):
+            self._post.deliver(self.name, Adopted())
 
     def applied(self, applied: Applied) -> None:
         """Wake the tasks whose commands took effect."""
@@ -484,7 +484,8 @@ async def open_node(
         wire = Wire(cluster.name, cluster.keys, name, cluster.datagram_limit, trio.current_time)
         post = Post(cluster, name, transport, wire)
         try:
-            async with open_storage(journal) as storage:
+            quick = own_journal and is_quick(journal)
+            async with open_storage(journal, quick=quick) as storage:
                 node = Node(
                     cluster,
                     name,

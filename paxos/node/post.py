@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from paxos.errors import NameInUse
@@ -9,14 +11,21 @@ from paxos.node.alarms import CloneFound
 from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.protocol.events import Event
-from paxos.protocol.messages import Message
-from paxos.replicated.messages import Advanced, Propose, Refused
+from paxos.protocol.messages import Chosen, Message
+from paxos.replicated.messages import Propose, Refused
 from paxos.replicated.routing import ROUTES, Role
 from paxos.transport import Address, UnreliableTransport
 from paxos.wire import Wire, encode
 
-PATIENT_TURNS = 3
-"""Turns of the Trio loop for which a message that nobody waits for keeps back; see `Post.soon`."""
+PATIENT = frozenset((Chosen,))
+"""The messages that nobody may be waiting for: they go along with the next one, or a little later.
+
+A datagram costs more than anything else that a node does for a command, at both ends; and who
+proposes one command after the other sends the next one at once.
+"""
+
+PATIENCE = 0.002
+"""For so long they wait for company, in seconds."""
 
 MAX_CLIENTS = 4096
 """How many clients' addresses a node remembers; the one heard longest ago is forgotten."""
@@ -36,14 +45,20 @@ class Post:
         self._clients: dict[str, Address] = {}
         self._waiting: dict[str, list[bytes]] = {}
         self.inboxes: dict[Role, Inbox] = {
-            "acceptor": Inbox(unhurried=Advanced),
+            "acceptor": Inbox(),
             "proposer": Inbox(),
             "learner": Inbox(),
         }
         self.unroutable = 0
         self.alarms: list[Event] = []
         """What `receive` has found since somebody looked."""
-        self._soon = trio.Event()
+        self._urgent = False
+        """Whether something waits that is not patient."""
+        self._held_since: float | None = None
+        """Since when all that waits is patient."""
+        self._armed = False
+        self.alarm: Callable[[float, float], None] = lambda *_: None
+        """Has `release` called in so many seconds, at the earliest and at the latest."""
 
     async def resolve(self) -> None:
         """Look the peers' addresses up; what has none yet is looked up again later."""
@@ -77,12 +92,15 @@ class Post:
                 if encoded is None:
                     encoded = encode(message)
                 self._waiting.setdefault(target, []).append(encoded)
+        if encoded is not None and type(message) not in PATIENT:
+            self._urgent = True
 
     def flush(self) -> None:
         """Send what waits, in as few datagrams as hold it."""
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, {}
+        self._urgent, self._held_since = False, None
         for target, encoded in waiting.items():
             address = self._addresses.get(target) or self._clients.get(target)
             if address is None:
@@ -91,25 +109,26 @@ class Post:
             for datagram in self._wire.outgoing(target, encoded):
                 self._transport.send(address, datagram)
 
-    def soon(self) -> None:
-        """Send what waits in a few turns of the loop, unless something urgent takes it along.
-
-        A learner's news are of this kind: the application that hears of them often proposes at
-        once, and a datagram costs more than anything else that a node does for a command.
-        """
-        if self._waiting:
-            self._soon.set()
-
-    async def send_soon(self) -> None:
-        """Send what `soon` left, until cancelled."""
-        while True:
-            await self._soon.wait()
-            self._soon = trio.Event()
-            for _ in range(PATIENT_TURNS):
-                await trio.lowlevel.checkpoint()
-                if not self._waiting:  # something urgent took it along
-                    break
+    def dispatch(self, *, urgent: bool = False) -> None:
+        """Send what waits if any of it is urgent; what is patient waits for something that is."""
+        if urgent or self._urgent:
             self.flush()
+        elif self._waiting and self._held_since is None:
+            self._held_since = trio.current_time()
+            if not self._armed:
+                self._armed = True
+                self.alarm(PATIENCE, PATIENCE)
+
+    def release(self) -> None:
+        """Send what has waited for long enough."""
+        self._armed = False
+        if self._held_since is not None:
+            left = self._held_since + PATIENCE - trio.current_time()
+            if left <= 0:
+                self.flush()
+            else:
+                self._armed = True
+                self.alarm(left, left)
 
     def statistics(self) -> dict[str, int]:
         """Return the counters of inboxes, wire and transport."""

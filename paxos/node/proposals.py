@@ -13,8 +13,8 @@ from attrs import define, field
 from paxos.errors import OutcomeUnknown, Overloaded, PaxosError, StateDiverged
 from paxos.node.post import Post
 from paxos.replicated.decrees import Decree, Ruling
-from paxos.replicated.log_proposer import LogProposer, cut
-from paxos.replicated.messages import Propose
+from paxos.replicated.log_proposer import LogProposer
+from paxos.replicated.messages import Adopted
 from paxos.replicated.sessions import SESSION_WINDOW
 from paxos.replicated.state import Applied
 from paxos.replicated.values import Command, CommandId, Result
@@ -106,7 +106,6 @@ class Proposals:
         if (self._line or self._full(size)) and not isinstance(data, Decree):
             await self._wait_for_room(size, wait=wait)
         command = self._admit(data, name, size, trio.lowlevel.current_task())
-        self._post.deliver(self._name, Propose((command,), 1))
 
         def abort(_: object) -> trio.lowlevel.Abort:
             self._abandon(command.id)
@@ -118,19 +117,15 @@ class Proposals:
 
     async def decide_all(self, commands: Iterable[bytes]) -> list[Answer]:
         """Have each of many commands applied once; return the answers in the same order."""
-        bulk, group = Bulk(), list[Command]()
+        bulk = Bulk()
         try:
             for data in commands:
-                size, turn_over = len(data), len(group) % BULK_SHARE == 0
+                size, turn_over = len(data), len(bulk.answers) % BULK_SHARE == 0
                 if self._full(size) or (turn_over and self._line):
-                    self._deliver(group)
-                    group.clear()
                     await self._wait_for_room(size)
                 command = self._admit(data, None, size, bulk)
                 bulk.answers[command.id] = None
                 bulk.left += 1
-                group.append(command)
-            self._deliver(group)
             await self._wait_for(bulk)
         finally:
             if bulk.left:
@@ -215,12 +210,9 @@ class Proposals:
         command = Command(*name, data)
         self._waiting[name] = (who, size, self._number)
         self._bytes += size
-        self._proposer.adopt(command, trio.current_time())
+        if self._proposer.adopt(command):
+            self._post.deliver(self._name, Adopted())
         return command
-
-    def _deliver(self, group: list[Command]) -> None:
-        for commands in cut(group):
-            self._post.deliver(self._name, Propose(commands, 1))
 
     async def _wait_for(self, bulk: Bulk) -> None:
         if not bulk.left:

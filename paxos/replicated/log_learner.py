@@ -6,7 +6,7 @@ from attrs import define, field
 
 from paxos.protocol.effects import Deliver, Effect, Effects, PersistLater, Send
 from paxos.protocol.learner import Learner
-from paxos.protocol.messages import Message, Promise
+from paxos.protocol.messages import Accept, Accepted, Message, Promise
 from paxos.protocol.records import Record, Snapshotted
 from paxos.protocol.values import NoOp
 from paxos.replicated.compaction import Compaction, Growth
@@ -91,6 +91,23 @@ class LogLearner:
                 self.wanted = True
                 return ()
         return self._applied(self.learner.handle(source, message))
+
+    def can_wait(self, source: str, message: Message) -> bool:
+        """Tell whether nothing would come of a message as long as no other one follows it.
+
+        So it is with the value of a ballot until it is chosen, with a vote in a slot that is
+        learned, and with this node's own vote where it is the first of several that are needed.
+        """
+        learner = self.learner
+        match message:
+            case Accept(slot=slot):
+                return slot >= learner.frontier and slot not in learner.chosen
+            case Accepted(slot=slot):
+                if slot < learner.frontier:
+                    return True
+                alone = learner.quorums.is_accept_quorum(slot, {source})
+                return source == learner.name and slot not in learner.tallies and not alone
+        return False
 
     def wake(self, now: float) -> Effects:
         """Ask for what is missing: slots, or pieces of the snapshot that took their place."""

@@ -12,7 +12,7 @@ from paxos.protocol.proposer import Leading
 from paxos.protocol.records import Record
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.candidacy_states import Following, Serving
-from paxos.replicated.messages import Advanced, Polled, Propose, Read, Readable
+from paxos.replicated.messages import Adopted, Advanced, Polled, Propose, Read, Readable
 from paxos.replicated.pending import Pending
 from paxos.replicated.reading import Reading
 from paxos.replicated.values import (
@@ -82,6 +82,8 @@ class LogProposer:
     """The commands in `proposed`."""
     own: dict[CommandId, Own] = field(factory=dict)
     """The commands of this node and its clients that are not known to be applied."""
+    adopted: list[Command] = field(factory=list)
+    """Commands of this node that the role has not looked at yet."""
     dropped: int = 0
     """Commands that came to this node while it could not tell who leads."""
 
@@ -94,7 +96,9 @@ class LogProposer:
     def serving(self) -> bool:
         """Whether this node leads and its leadership is chosen."""
         serving = isinstance(self.candidacy.state, Serving)
-        return serving and self.opening is not None and self.opening == self.leadership
+        if not serving or self.opening is None:
+            return False
+        return self.opening is self.leadership or self.opening == self.leadership
 
     def live_leader(self) -> str | None:
         """Return the leader that this node hears, itself included; None when there is none."""
@@ -114,6 +118,8 @@ class LogProposer:
         match message:
             case Propose():
                 return self.on_propose(source, message, now)
+            case Adopted():
+                return self.on_adopted(now)
             case Read():
                 self.reading.on_read(source, message)
                 return ()
@@ -138,11 +144,8 @@ class LogProposer:
         return effects + self._notice(leader, now) + self._send_own(now)
 
     def on_propose(self, source: str, propose: Propose, now: float) -> Effects:
-        """Take commands in, or pass them on to the leader."""
+        """Take another node's commands in, or pass them on to the leader."""
         commands = propose.commands
-        if source == self.name:
-            own = self.own  # those that were withdrawn meanwhile are not sent
-            commands = tuple([command for command in commands if command[:2] in own])
         if isinstance(self.candidacy.state, Serving):
             self.pending.add(source, commands, self.known)
             return ()
@@ -150,7 +153,21 @@ class LogProposer:
         if target is None or propose.hops == 0 or target == source:
             self.dropped += len(commands)
             return ()
-        return (Send((target,), Propose(commands, propose.hops - 1)),) if commands else ()
+        return (Send((target,), Propose(commands, propose.hops - 1)),)
+
+    def on_adopted(self, now: float) -> Effects:
+        """Send this node's new commands on their way, all that have come since last."""
+        commands, self.adopted = self.adopted, []
+        pause = self._first_pause
+        for command in commands:
+            self.own[command.id] = Own(command, now + pause, pause)
+        if isinstance(self.candidacy.state, Serving):
+            self.pending.add(self.name, commands, self.known)
+            return ()
+        target = self._way_to_leader(now)
+        if target is None:
+            return ()
+        return tuple(Send((target,), Propose(group, 1)) for group in cut(commands))
 
     def on_advanced(self, advanced: Advanced) -> Effects:
         """Hear from the learner: slots are learned, and commands of this node applied."""
@@ -162,12 +179,23 @@ class LogProposer:
         ready = self.reading.advance(advanced.frontier)
         return ready + self.candidacy.advance(advanced.frontier)
 
-    def adopt(self, command: Command, now: float) -> None:
+    def can_wait(self, advanced: Advanced) -> bool:
+        """Tell whether nothing but bookkeeping would come of it now: no hurry to hear it."""
+        return (
+            (self.serving or isinstance(self.candidacy.state, Following))
+            and not self.pending
+            and self.reading.idle
+            and (advanced.leadership is self.leadership or advanced.leadership == self.leadership)
+        )
+
+    def adopt(self, command: Command) -> bool:
         """Answer for a command of this node: send it again until it is applied or withdrawn.
 
-        It is first sent when a `Propose` from this node itself says so; that may get lost.
+        Returns whether the role must be told by `Adopted`: once for all that come before it
+        listens. That spares a message for each of many commands.
         """
-        self.own[command.id] = Own(command, now + self._first_pause, self._first_pause)
+        self.adopted.append(command)
+        return len(self.adopted) == 1
 
     @property
     def _first_pause(self) -> float:
@@ -175,7 +203,8 @@ class LogProposer:
 
     def withdraw(self, command: CommandId) -> None:
         """Stop sending a command of this node; it may have been chosen, or still be."""
-        self.own.pop(command, None)
+        if self.own.pop(command, None) is None and self.adopted:
+            self.adopted = [adopted for adopted in self.adopted if adopted.id != command]
 
     def leased_point(self) -> int | None:
         """Return a read point for who comes now, if a lease vouches for it; it costs nothing."""

@@ -17,6 +17,7 @@ message         from -> to                meaning
 `Read`          any node -> leader        which slots must my readers wait for?
 `Readable`      leader -> that node       those below this one
 `StateChecksum` any node -> others        my state had this checksum at that slot
+`Adopted`       node -> own proposer      propose these commands of ours
 `Advanced`      learner -> own roles      the log is learned to here
 `Submit`        client -> node            propose this command for me
 `Answer`        node -> client            what became of it
@@ -147,6 +148,11 @@ class Readable(Message):
     boot: int
     number: int
     slot: int
+
+
+@frozen
+class Adopted(OwnMessage):
+    """A node to its own proposer: there are commands of its own to propose."""
 
 
 @frozen

@@ -192,6 +192,12 @@ class Roles:
             effects += proposer.flush(now)
         return Turn.of(effects)
 
+    def can_wait(self, role: Role, source: str, message: Message) -> bool:
+        """Tell whether a role need not be woken for a message, but hears it with the next one."""
+        if isinstance(message, Advanced):
+            return role == "acceptor" or self.proposer.can_wait(message)
+        return role == "learner" and self.learner.can_wait(source, message)
+
     def _plausible(
         self, inbox: Iterable[tuple[str, Message | None]], effects: list[Effect]
     ) -> list[tuple[str, Message | None]]:

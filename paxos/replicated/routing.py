@@ -20,6 +20,7 @@ from paxos.protocol.messages import (
     Teach,
 )
 from paxos.replicated.messages import (
+    Adopted,
     Advanced,
     Heard,
     Heartbeat,
@@ -74,5 +75,6 @@ ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
     Propose: ("proposer",),
     Read: ("proposer",),
     Readable: ("proposer",),
-    Advanced: ("acceptor", "proposer"),  # from this node's own learner only
+    Adopted: ("proposer",),  # this and the next from this node itself only
+    Advanced: ("acceptor", "proposer"),
 }

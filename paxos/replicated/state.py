@@ -108,6 +108,8 @@ class Applied(Effect):
     """What decrees among the fresh commands changed, in order."""
     log_bytes: int = 0
     """About how many bytes the log has grown by."""
+    urgent: bool = True
+    """Whether another node, or one of its clients, may wait for this slot."""
 
 
 @define
@@ -133,9 +135,11 @@ class ReplicatedState:
         changes: list[Change] = []
         said: list[bytes] = []
         asked = b""
+        urgent = False
         match value:
             case Batch(commands=commands):
                 for command in commands:
+                    urgent = urgent or command.session != mine or isinstance(command.data, Decree)
                     if self.sessions.first_time(command):
                         fresh.append(command)
                         result = self._take(command, slot, changes, said)
@@ -149,11 +153,14 @@ class ReplicatedState:
                     [d if isinstance(d, bytes) else str(d).encode() for _, _, d in fresh]
                 )
             case Leadership():
+                urgent = True
                 self._lead(value)
                 asked = str(value).encode()
         self.checksum = zlib.crc32(b"".join(said), zlib.crc32(asked, self.checksum))
         self.position = slot + 1
-        return Applied(slot, value, tuple(fresh), tuple(results), tuple(changes), len(asked))
+        return Applied(
+            slot, value, tuple(fresh), tuple(results), tuple(changes), len(asked), urgent
+        )
 
     def _take(
         self, command: Command, slot: int, changes: list[Change], said: list[bytes]

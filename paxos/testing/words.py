@@ -55,6 +55,7 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     snapshots.SnapshotWanted: lambda m: "snapshot wanted",
     snapshots.SnapshotSaved: lambda m: f"saved snapshot {m.snapshot.position}",
     snapshots.SnapshotLoaded: lambda m: f"loaded snapshot {m.fetched.position}",
+    more.Adopted: lambda m: "commands to propose",
     more.Advanced: lambda m: f"learned to {m.frontier}",
 }
 

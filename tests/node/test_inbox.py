@@ -3,7 +3,7 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from paxos.node.inbox import Inbox
+from paxos.node.inbox import MAX_PATIENT, Inbox
 from paxos.node.timers import Timers
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.messages import Learn
@@ -49,10 +49,10 @@ async def test_reader_wakes_for_a_message_and_survives_cancellation(
     assert len(await inbox.drain()) == 1
 
 
-async def test_unhurried_message_wakes_nobody_and_is_kept_until_another_does(
+async def test_message_that_can_wait_wakes_nobody_and_is_kept_until_another_does(
     autojump_clock: MockClock,
 ) -> None:
-    inbox = Inbox(unhurried=Learn)
+    inbox = Inbox(can_wait=lambda _, message: isinstance(message, Learn))
     drained: list[list[object]] = []
 
     async def read() -> None:
@@ -66,8 +66,19 @@ async def test_unhurried_message_wakes_nobody_and_is_kept_until_another_does(
         await trio.sleep(1)
         assert drained == []
         inbox.put("a", Resigned(Ballot(1, "a")))
-    assert [type(message) for message in drained[0]] == [Learn, Resigned]
-    assert drained[0][0] == Learn(2, 3)
+    assert drained == [[Learn(0, 1), Learn(2, 3), Resigned(Ballot(1, "a"))]]
+
+
+async def test_so_many_messages_that_can_wait_wake_the_reader_that_memory_stays_bounded(
+    autojump_clock: MockClock,
+) -> None:
+    inbox = Inbox(can_wait=lambda *_: True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(inbox.drain)
+        await trio.sleep(1)
+        for number in range(MAX_PATIENT):
+            assert nursery.child_tasks
+            inbox.put("a", Learn(number, number))
 
 
 async def test_later_alarm_replaces_the_earlier_one(autojump_clock: MockClock) -> None:

@@ -14,7 +14,7 @@ from paxos.protocol.effects import Effects
 from paxos.replicated import pending, sessions
 from paxos.replicated.election_decrees import Renew
 from paxos.replicated.log_proposer import LogProposer
-from paxos.replicated.messages import Propose, Query, Submit
+from paxos.replicated.messages import Query, Submit
 from paxos.replicated.values import Command
 from tests.node.house import SUSPICION, House
 
@@ -204,16 +204,15 @@ async def test_no_command_is_overtaken_by_so_many_that_it_is_never_applied(
     node = house.node(leader)
     proposer = house.lives[leader].node._engine.roles.proposer
     held: list[Command] = []
-    on_propose = type(proposer).on_propose
+    on_adopted = type(proposer).on_adopted
 
-    def hold_up(self: LogProposer, source: str, propose: Propose, now: float) -> Effects:
-        kept = tuple(c for c in propose.commands if c.data != b"slow")
-        if self is proposer and len(kept) < len(propose.commands):
-            held.extend(propose.commands)
-            self.own.clear()  # nor is it sent again, until the test lets it go
-        return on_propose(self, source, Propose(kept, propose.hops), now)
+    def hold_up(self: LogProposer, now: float) -> Effects:
+        if self is proposer:
+            held.extend(c for c in self.adopted if c.data == b"slow")
+            self.adopted = [c for c in self.adopted if c.data != b"slow"]
+        return on_adopted(self, now)
 
-    monkeypatch.setattr(LogProposer, "on_propose", hold_up)
+    monkeypatch.setattr(LogProposer, "on_adopted", hold_up)
     answers: list[bytes] = []
 
     async def propose(command: bytes) -> None:
@@ -227,7 +226,7 @@ async def test_no_command_is_overtaken_by_so_many_that_it_is_never_applied(
         nursery.start_soon(node.propose_many, [b"m%d" % n for n in range(2 * window)])
         await trio.sleep(10)
         assert 0 < len(answers) <= window // 2
-        monkeypatch.setattr(LogProposer, "on_propose", on_propose)
+        monkeypatch.setattr(LogProposer, "on_adopted", on_adopted)
         node.send(held[0])
     assert len(answers) == 2 * window + 1
     assert sum(answer.endswith(b":slow") for answer in answers) == 1

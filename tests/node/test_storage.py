@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from paxos.journal import JournalError, MemoryJournal, SqliteJournal
+from paxos.node import storage as module
 from paxos.node.storage import LATER_RECORDS, LATER_SECONDS, Storage, open_storage
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Record
@@ -273,6 +274,73 @@ async def test_an_inline_journal_needs_no_thread_under_virtual_time(
         assert threading.active_count() == before
     assert list(journal.recover()) == [SECOND]
     assert storage.statistics().transactions == 2
+
+
+class WatchedJournal(ThreadedJournal):
+    """Knows which thread wrote what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[tuple[str, list[Record]]] = []
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.writes.append((threading.current_thread().name, list(records)))
+        super().write(records)
+
+
+async def test_the_loop_writes_by_itself_where_the_disk_is_quick() -> None:
+    journal = WatchedJournal()
+    here = threading.current_thread().name
+    async with open_storage(journal, quick=True) as storage:
+        await storage.persist_later([Learned(0, None, "a")])
+        await storage.persist([FIRST])
+        assert journal.writes == [(here, [Learned(0, None, "a"), FIRST])]
+        await storage.persist_later([Learned(slot, None, "a") for slot in range(1, LATER_RECORDS)])
+        assert len(journal.writes) == 1
+        await storage.persist_later([Learned(LATER_RECORDS, None, "a")])
+    assert [thread for thread, _ in journal.writes[:2]] == [here, here]
+    assert storage.statistics().records == LATER_RECORDS + 2
+
+
+async def test_a_long_write_sends_the_next_ones_through_the_thread_for_some_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = WatchedJournal()
+    here = threading.current_thread().name
+    monkeypatch.setattr(module, "LONG_SECONDS", -1.0)  # however long it takes
+    async with open_storage(journal, quick=True) as storage:
+        await storage.persist([FIRST])
+        await storage.persist([SECOND])
+        monkeypatch.setattr(module, "AWAY_SECONDS", 0.0)
+        storage._quick_from = 0.0  # type: ignore[attr-defined]  # as if that time had passed
+        await storage.persist([THIRD])
+        await storage.persist([FOURTH])
+    assert [thread for thread, _ in journal.writes] == [here, "journal", here, here]
+
+
+async def test_the_loop_never_writes_beside_the_thread() -> None:
+    journal = GatedJournal()
+    async with open_storage(journal, quick=True) as storage, trio.open_nursery() as nursery:
+        nursery.start_soon(storage.save, 1, [b"a", b"b"])
+        await journal.write_begun()  # the thread is in the middle of it
+        nursery.start_soon(storage.persist, [FIRST])
+        await trio.testing.wait_all_tasks_blocked()
+        journal.let_go(2)
+    assert {thread.name for thread in journal.threads} == {"journal"}
+    journal.let_go()
+    async with open_storage(journal, quick=True) as storage:
+        await storage.persist([SECOND])
+    assert threading.current_thread() in journal.threads
+
+
+async def test_failure_of_a_write_of_the_loop_is_raised_as_it_is() -> None:
+    class Broken(ThreadedJournal):
+        def write(self, records: Sequence[Record]) -> None:
+            raise JournalError("the disk is full")
+
+    async with open_storage(Broken(), quick=True) as storage:
+        with pytest.raises(JournalError, match="the disk is full"):
+            await storage.persist([FIRST])
 
 
 async def test_a_journal_on_disk_serves_many_tasks(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.heartbeats import Heartbeats
 from paxos.replicated.log_proposer import DETOUR_AFTER, LogProposer
-from paxos.replicated.messages import Advanced, Heartbeat, Propose
+from paxos.replicated.messages import Adopted, Advanced, Heartbeat, Propose
 from paxos.replicated.pace import Pace
 from paxos.replicated.reading import Reading
 from paxos.replicated.values import Batch, Command, Leadership, Session
@@ -68,7 +68,8 @@ def test_leadership_waits_until_every_recovered_slot_is_learned_for_it_follows_t
 def test_command_that_was_sent_often_in_vain_goes_through_each_other_member_in_turn() -> None:
     follower = log_proposer("b")
     now, sent = 0.0, []
-    follower.adopt(COMMAND, now)
+    assert follower.adopt(COMMAND)
+    follower.handle("b", Adopted(), now)
     for beat in range(1, 400):
         now += 0.025
         follower.handle("a", Heartbeat(B1, 0, beat, 500, ()), now)
@@ -76,3 +77,31 @@ def test_command_that_was_sent_often_in_vain_goes_through_each_other_member_in_t
         sent += [e.targets for e in effects if isinstance(e, Send) and type(e.message) is Propose]
     first = DETOUR_AFTER - 1  # it is also sent when the leader is first heard
     assert sent[: first + 3] == [("a",)] * first + [("c",), ("a",), ("c",)]
+
+
+def test_what_was_learned_need_not_be_heard_at_once_unless_something_waits_for_it() -> None:
+    leader = leading()
+    opening = Leadership("a", 1)
+    assert not leader.can_wait(Advanced(1, opening, ()))  # not yet: it opens its epoch with it
+    leader.flush(0.0)
+    leader.handle("a", Advanced(1, opening, ()), 0.0)
+    assert leader.can_wait(Advanced(2, opening, ()))
+    assert not leader.can_wait(Advanced(2, Leadership("b", 2), ()))
+    leader.handle("b", Propose((COMMAND,), 1), 0.0)
+    assert not leader.can_wait(Advanced(2, opening, ()))  # it makes room in the window
+    leader.flush(0.0)
+    assert leader.can_wait(Advanced(2, opening, ()))
+    leader.reading.begin()
+    assert not leader.can_wait(Advanced(2, opening, ()))
+
+
+def test_commands_that_were_withdrawn_before_the_role_looked_are_never_sent() -> None:
+    follower = log_proposer("b")
+    follower.handle("a", Heartbeat(B1, 0, 1, 500, ()), 0.0)
+    commands = [Command(Session("b", 1), number, b"x") for number in range(3)]
+    assert [follower.adopt(command) for command in commands] == [True, False, False]
+    follower.withdraw(commands[1].id)
+    (sent,) = follower.handle("b", Adopted(), 0.0)
+    assert sent == Send(("a",), Propose((commands[0], commands[2]), 1))
+    assert list(follower.own) == [commands[0].id, commands[2].id]
+    assert follower.handle("b", Adopted(), 0.0) == ()

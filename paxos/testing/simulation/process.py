@@ -13,7 +13,7 @@ from paxos.protocol.effects import Effects, Send, Supply, Wake
 from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
 from paxos.replicated.decrees import Decree, Ruling
-from paxos.replicated.messages import OwnMessage, Propose
+from paxos.replicated.messages import Adopted, OwnMessage
 from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.routing import ROUTES, Role
@@ -189,8 +189,8 @@ class Process:
         """Propose a command for a client, which is answered unless this node crashes."""
         if self.up:
             self._waiting[command.id] = answer
-            self.roles.proposer.adopt(command, self.clock())
-            self.put("proposer", self.name, Propose((command,), 1))
+            if self.roles.proposer.adopt(command):
+                self.put("proposer", self.name, Adopted())
 
     def submit_own(self, data: bytes | Decree, answer: Answer) -> None:
         """Propose a command of an application that embeds this node, or a decree of the node."""

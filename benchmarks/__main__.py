@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Screen
 
+from benchmarks import places
 from benchmarks.catalogue import CATALOGUE
+from benchmarks.machine import machine
 from benchmarks.results import Output, Table
-from benchmarks.suite import Benchmark
+from benchmarks.suite import Benchmark, Size
+
+WIDTH = 160
+"""Columns of a table that goes to no terminal."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,31 +36,41 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    """Run one benchmark after another; one that fails does not keep the others from running."""
     reports: dict[str, Any] = {}
+    tables: list[Table] = []
+    failed = 0
     for name in asked.benchmarks:
-        given, output, seconds = run_one(CATALOGUE[name], asked)
-        console = Console(width=None if sys.stdout.isatty() else 160)
+        try:
+            given, output, seconds = run_one(CATALOGUE[name], asked)
+        except Exception as error:
+            failed += 1
+            reports[name] = {"error": f"{type(error).__name__}: {error}"}
+            print(f"{name} has failed: {error}", file=sys.stderr)
+            continue
+        console = Console(width=None if sys.stdout.isatty() else WIDTH)
         for table in output.tables():
             show(table, console)
+        tables += output.tables()
         if asked.plot is not None:
-            from benchmarks.drawing import draw
-
-            for path in draw(output.figures(), asked.plot):
-                print(f"plotted {path}", file=sys.stderr)
+            _plot(output, asked.plot)
         reports[name] = {"input": plain(given), "output": plain(output), "seconds": seconds}
+    whole = {"machine": machine(), "benchmarks": reports}
     if asked.json is not None:
-        text = json.dumps({"machine": machine(), "benchmarks": reports}, indent=1)
-        asked.json.write_text(text + "\n")
-    return 0
+        asked.json.write_text(json.dumps(whole, indent=1) + "\n")
+    if asked.reference is not None:
+        _write_reference(asked.reference, whole, tables)
+    return 1 if failed else 0
 
 
 def run_one(benchmark: Benchmark, asked: argparse.Namespace) -> tuple[Any, Output, float]:
     """Run one benchmark with a bar on standard error; return input, output and seconds."""
-    given = benchmark.size(asked.quick, asked.seed)
+    given = benchmark.given(asked.size, asked.seed)
     for option in ("events", "where"):
-        value = getattr(asked, option)
-        if value is not None and option in attrs.fields_dict(type(given)):
-            given = attrs.evolve(given, **{option: value})
+        value, fields = getattr(asked, option), attrs.fields_dict(type(given))
+        if value is not None and option in fields:
+            many = isinstance(getattr(given, option), tuple)
+            given = attrs.evolve(given, **{option: (value,) if many else value})
     console = Console(stderr=True)
     columns = (
         TextColumn(benchmark.name),
@@ -95,13 +109,29 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def machine() -> dict[str, object]:
-    """Return what figures depend on, but for what else the machine was doing."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()}",
-        "processors": len(os.sched_getaffinity(0)),
-    }
+def _plot(output: Output, folder: Path) -> None:
+    from benchmarks.drawing import draw
+
+    for path in draw(output.figures(), folder):
+        print(f"plotted {path}", file=sys.stderr)
+
+
+def _write_reference(folder: Path, whole: dict[str, Any], tables: list[Table]) -> None:
+    """Write a run that others can compare theirs with: of what day, on what machine."""
+    where = folder / datetime.now(UTC).date().isoformat()
+    where.mkdir(parents=True, exist_ok=True)
+    (where / "results.json").write_text(json.dumps(whole, separators=(",", ":")) + "\n")
+    with (where / "tables.txt").open("w") as file:
+        console = Console(file=file, width=WIDTH)
+        for key, value in whole["machine"].items():
+            console.print(f"{key}: {value}", highlight=False, markup=False)
+        for name, report in whole["benchmarks"].items():
+            told = f"{report['seconds']} s" if "seconds" in report else report["error"]
+            console.print(f"{name}: {told}", highlight=False, markup=False)
+        for table in tables:
+            console.print()
+            show(table, console)
+    print(f"written {where}", file=sys.stderr)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -115,19 +145,36 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "benchmarks", nargs="+", metavar="LIST", choices=[*CATALOGUE, "all"], help="which, or all"
     )
-    parser.add_argument("--quick", action="store_true", help="all of them within two minutes")
+    size = parser.add_mutually_exclusive_group()
+    for flag, of, what in (
+        ("--quick", Size.QUICK, "all of them within two minutes; else a quarter of an hour"),
+        ("--long", Size.LONG, "hundreds of runs and hours of patience"),
+    ):
+        size.add_argument(flag, dest="size", action="store_const", const=of, help=what)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write inputs and outputs")
     parser.add_argument("--plot", type=Path, metavar="DIR", help="draw figures as SVG and PNG")
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="write results, tables and the machine's description into a folder with the date",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
     parser.add_argument(
         "--events", type=Path, metavar="PATH", help="write the simulator's raw events, JSON lines"
     )
     parser.add_argument(
-        "--where", type=Path, metavar="DIR", help="where journals lie (default: temporary files)"
+        "--where",
+        metavar="PLACE",
+        help="where journals lie: memory (a memory disk), loop (ext4 on a loop device over one, "
+        "made for the run; root only), disk (temporary files), or a folder",
     )
+    parser.set_defaults(size=Size.USUAL)
     asked = parser.parse_args(arguments)
     if "all" in asked.benchmarks:
         asked.benchmarks = list(CATALOGUE)
+    if asked.where is not None and (why := places.missing(asked.where)):
+        parser.error(why)
     return asked
 
 

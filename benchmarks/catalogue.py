@@ -7,7 +7,8 @@ from typing import Final
 from benchmarks import load
 from benchmarks.contention import sweep as contention
 from benchmarks.contention import udp as contention_udp
-from benchmarks.failover import drill as failover
+from benchmarks.failover import losses as failover
+from benchmarks.failover import quiet as suspicion
 from benchmarks.peers import compare as peers
 from benchmarks.suite import Benchmark
 
@@ -17,7 +18,7 @@ CATALOGUE: Final[dict[str, Benchmark]] = {
         Benchmark(
             "contention",
             "rounds-to-decision when many propose at once, simulated",
-            contention.sweep,
+            contention.usual,
             contention.run,
         ),
         Benchmark(
@@ -31,6 +32,12 @@ CATALOGUE: Final[dict[str, Benchmark]] = {
             "a leader killed, paused, cut off or stopped: real processes",
             failover.usual,
             failover.run,
+        ),
+        Benchmark(
+            "suspicion",
+            "nobody harmed, idle and under load: does the leader change by itself?",
+            suspicion.usual,
+            suspicion.run,
         ),
         Benchmark(
             "load",

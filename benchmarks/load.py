@@ -12,9 +12,9 @@ from attrs import evolve, frozen
 import paxos
 from benchmarks.member import SIZE, Drive, Member, members
 from benchmarks.node_load import Measured, await_leader, measure
-from benchmarks.places import folder, place
+from benchmarks.places import MEMORY, folder, place
 from benchmarks.results import Figure, Line, Output, Table, number
-from benchmarks.suite import Tell
+from benchmarks.suite import Size, Tell
 
 SMALL_DATAGRAM: Final = 1_400
 """What passes nearly every path unfragmented, in bytes."""
@@ -43,7 +43,7 @@ class Given:
     cells: tuple[Cell, ...]
     commands: int
     """How long a log is grown, to see what it costs then."""
-    where: Path | None = None
+    where: str = MEMORY
 
 
 @frozen
@@ -125,21 +125,23 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def usual(quick: bool, seed: int) -> Given:
+def usual(size: Size, seed: int) -> Given:
     """Return the usual input: one thing varied at a time, around one point."""
     base = Cell()
-    if quick:
+    if size is Size.QUICK:
         cells = [base, evolve(base, inflight=1), evolve(base, durable=False)]
         return Given(seed, 0.5, tuple(cells), 20_000)
     flights = (1, 4, 16, 64, 256, 1024)
     cells = [
         *(evolve(base, durable=durable, inflight=n) for durable in (True, False) for n in flights),
+        *(evolve(base, nodes=5, inflight=n) for n in flights),
+        *(evolve(base, nodes=nodes, inflight=n) for nodes in (1, 7) for n in (1, 64, 256)),
         *(evolve(base, size=size) for size in (16, 1_024, 4_096, 16_384, 65_536)),
-        *(evolve(base, at_leader=False, inflight=n) for n in (1, 64, 256)),
+        *(evolve(base, at_leader=False, inflight=n) for n in flights),
         *(evolve(base, datagram=SMALL_DATAGRAM, inflight=n) for n in (1, 64, 256)),
-        *(evolve(base, nodes=nodes, inflight=n) for nodes in (1, 5, 7) for n in (1, 64, 256)),
     ]
-    return Given(seed, 3.0, tuple(cells), 1_000_000)
+    seconds, commands = (5.0, 10_000_000) if size is Size.LONG else (1.0, 1_000_000)
+    return Given(seed, seconds, tuple(cells), commands)
 
 
 def run(given: Given, tell: Tell) -> Load:
@@ -159,7 +161,8 @@ def run(given: Given, tell: Tell) -> Load:
             growth = tuple(_grow(processes, given, tell))
             drive = Drive(256, given.seconds, profiled=True)
             profile = await_leader(processes).drive(drive).profile
-    return Load(place(given.where), tuple(rows), growth, profile)
+        at = place(data)
+    return Load(at, tuple(rows), growth, profile)
 
 
 def _measure(cells: list[Cell], where: Path, seconds: float) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from benchmarks.contention.arena import Arena, Scene
 from benchmarks.contention.policies import NAMES
 from benchmarks.contention.station import Station, Surroundings, Voters, names
 from benchmarks.results import Figure, Line, Output, Spread, Table, number, share
-from benchmarks.suite import Tell
+from benchmarks.suite import Size, Tell
 from paxos.protocol.events import BallotBegun, Event
 from paxos.protocol.messages import Message
 from paxos.replicated.routing import Role
@@ -150,15 +150,16 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def usual(quick: bool, seed: int) -> Given:
+def usual(size: Size, seed: int) -> Given:
     """Return the usual input."""
+    quick = size is Size.QUICK
     counts = (1, 5) if quick else (1, 2, 3, 5, 9)
     scenes = tuple(
         Scene(policy=policy, proposers=count, loss=loss)
         for policy, loss, count in product(NAMES, (0.0, 0.05), counts)
         if not quick or policy in ("none", "exponential", "ranked")
     )
-    return Given(seed, 3 if quick else 50, scenes)
+    return Given(seed, {Size.QUICK: 3, Size.USUAL: 20, Size.LONG: 200}[size], scenes)
 
 
 def run(given: Given, tell: Tell) -> Contention:

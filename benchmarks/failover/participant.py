@@ -26,6 +26,9 @@ from paxos.transport import open_udp
 THINKING = 0.001
 """Seconds between an answer and the client's next command."""
 
+TICK = 0.01
+"""Seconds between two looks at how late a timer is."""
+
 ELECTION = "drill"
 
 PATIENCE = 20.0
@@ -46,7 +49,7 @@ class Stop:
 
 @frozen
 class Drive:
-    """Propose with so many in flight."""
+    """Propose with so many in flight; what is answered to one alone is noted, else counted."""
 
     inflight: int
 
@@ -67,10 +70,16 @@ class Diary:
 
     leaderships: tuple[tuple[float, Leadership | None], ...] = ()
     answers: tuple[float, ...] = ()
-    """When the client's commands were answered."""
+    """When the commands of a client that has one in flight were answered."""
+    answered: int = 0
+    """How many commands were."""
     suspicions: int = 0
     terms: tuple[tuple[float, int], ...] = ()
     """When this process was elected in the election in which it stands, and the epochs."""
+    ends: tuple[int, ...] = ()
+    """The epochs that it has lost by itself."""
+    late: float = 0.0
+    """By how much a timer of the process was late, at most: how long its loop stood still."""
 
 
 class Participant:
@@ -107,16 +116,22 @@ class Participant:
     def close(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()
-        self._process.join()
+        self._process.join(PATIENCE)
         self._pipe.close()
 
 
 class _Diarist(Instrument):
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.leaderships: list[tuple[float, Leadership | None]] = []
         self.answers: list[float] = []
+        self.answered = 0
         self.suspicions = 0
         self.terms: list[tuple[float, int]] = []
+        self.ends: list[int] = []
+        self.late = 0.0
 
     def event(self, event: Event) -> None:
         self.suspicions += isinstance(event, LeaderSuspected)
@@ -127,13 +142,23 @@ class _Diarist(Instrument):
     def journal_failed(self, error: JournalError) -> None:
         raise error
 
+    async def tick(self) -> None:
+        while True:
+            due = trio.current_time() + TICK
+            await trio.sleep_until(due)
+            self.late = max(self.late, trio.current_time() - due)
+
     def take(self) -> Diary:
-        seen = (tuple(self.leaderships), tuple(self.answers), self.suspicions)
-        diary = Diary(*seen, tuple(self.terms))
-        self.terms.clear()
-        self.leaderships.clear()
-        self.answers.clear()
-        self.suspicions = 0
+        diary = Diary(
+            tuple(self.leaderships),
+            tuple(self.answers),
+            self.answered,
+            self.suspicions,
+            tuple(self.terms),
+            tuple(self.ends),
+            self.late,
+        )
+        self._begin()
         return diary
 
 
@@ -156,6 +181,7 @@ async def _take_part(cluster: paxos.Cluster, name: str, data: Path, pipe: Connec
         instruments=(diarist,),
     )
     async with opened as node, trio.open_nursery() as nursery:
+        nursery.start_soon(diarist.tick)
         while True:
             await trio.lowlevel.wait_readable(pipe.fileno())
             try:
@@ -168,10 +194,9 @@ async def _take_part(cluster: paxos.Cluster, name: str, data: Path, pipe: Connec
                 case Cut(cut):
                     transport.pulled = cut
                 case Drive(inflight):
+                    client = _propose_thoughtfully if inflight == 1 else _propose
                     for _ in range(inflight):
-                        nursery.start_soon(
-                            _propose, node, diarist, 0.0 if inflight > 1 else THINKING
-                        )
+                        nursery.start_soon(client, node, diarist)
                 case Stand():
                     nursery.start_soon(_stand, node, diarist)
                 case Stop():
@@ -184,11 +209,21 @@ async def _stand(node: paxos.Node, diarist: _Diarist) -> None:
         with suppress(paxos.LeadershipLost):
             async with node.election(ELECTION).lead() as term:
                 diarist.terms.append((time.monotonic(), term.epoch))
-                await trio.sleep_forever()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    diarist.ends.append(term.epoch)
 
 
-async def _propose(node: paxos.Node, diarist: _Diarist, thinking: float) -> None:
+async def _propose_thoughtfully(node: paxos.Node, diarist: _Diarist) -> None:
     while True:
         await node.propose(b"x" * 100)
         diarist.answers.append(time.monotonic())
-        await trio.sleep(thinking)
+        diarist.answered += 1
+        await trio.sleep(THINKING)
+
+
+async def _propose(node: paxos.Node, diarist: _Diarist) -> None:
+    while True:
+        await node.propose(b"x" * 100)
+        diarist.answered += 1

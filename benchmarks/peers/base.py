@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import signal
 import socket
 import subprocess
 import time
@@ -11,28 +13,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar, Final, Self, TypeVar
 
-from attrs import frozen
+from benchmarks.peers.pipelined import Connection
+from benchmarks.peers.work import PeerFailed, Work
 
 NODES: Final = 3
-VALUE: Final = b"x" * 100
+FAULTS: Final = {"kill -9": signal.SIGKILL, "SIGSTOP": signal.SIGSTOP}
+"""What happens to leaders: a process dies, or stands still as behind a cut or a long pause."""
+
+SETTLING: Final = (0.3, 0.5)
+"""Seconds between all being well and the fault, at random."""
+
 LIMIT: Final = 60.0
 """Seconds within which a cluster must be ready, or decide again."""
-
-
-class PeerFailed(Exception):  # noqa: N818 - it says what happened
-    """A peer did not do what it was asked; the text says what."""
-
-
-@frozen
-class Work:
-    """What a drive came to; times in seconds."""
-
-    commands: int
-    elapsed: float
-    p50: float
-    p99: float
-    client: float
-    """The share of one processor that the client took; 0 where it is part of the node."""
 
 
 class Peer(ABC):
@@ -44,8 +36,9 @@ class Peer(ABC):
     client: ClassVar[str]
     """Who proposes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seed: int = 0) -> None:
         self.folder = folder
+        self.chance = random.Random(seed)  # noqa: S311 - when a fault comes, no secret
         self._stack = ExitStack()
 
     @classmethod
@@ -76,15 +69,19 @@ class Peer(ABC):
         """Put values of 100 bytes, so many at once."""
 
     @abstractmethod
-    def lose_leader(self) -> float:
-        """Kill the leader (SIGKILL); return the seconds until the next command is decided.
+    def lose_leader(self, fault: str) -> float:
+        """Harm the leader; return the seconds until the next command is decided.
 
-        The cluster is of no use afterwards.
+        ``fault`` is one of `FAULTS`. When this returns, the cluster is whole again.
         """
 
     @abstractmethod
     def resident(self) -> int:
         """Return the bytes of memory of its largest process."""
+
+    def settle(self) -> None:
+        """Let some time pass in which all is well."""
+        time.sleep(self.chance.uniform(*SETTLING))
 
     def run(self, command: Sequence[str | Path], log: str) -> subprocess.Popen[bytes]:
         """Start a process that ends with this peer; what it says goes to a file."""
@@ -98,6 +95,19 @@ class Peer(ABC):
             )
         self._stack.callback(_end, process)
         return process
+
+
+def first_put(connect: Callable[[], Connection]) -> float:
+    """Put again and again, as soon as somebody lets us, until one is done; return when it was."""
+
+    def once() -> float | None:
+        try:
+            with connect() as connection:
+                return connection.put_until_done(ATTEMPT)
+        except OSError:
+            return None
+
+    return until("a put after the leader's loss", once, 0.002)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -115,6 +125,9 @@ def free_ports(count: int) -> list[int]:
             ports.append(tcp.getsockname()[1])
     return ports
 
+
+ATTEMPT: Final = 0.3
+"""Seconds after which a connection on which nothing was done is given up for a new one."""
 
 T = TypeVar("T")
 
@@ -136,11 +149,3 @@ def resident_of(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def sum_up(latencies: list[float], elapsed: float, cpu: float) -> Work:
-    """Return the work of a client from its latencies and its processor time."""
-    if not latencies:
-        raise PeerFailed("no command was answered")
-    ordered, count = sorted(latencies), len(latencies)
-    return Work(count, elapsed, ordered[count // 2], ordered[count * 99 // 100], cpu / elapsed)

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from benchmarks.peers.base import Peer, Work
+from benchmarks.peers.base import FAULTS
+from benchmarks.peers.comparison import KINDS, Comparison, Failure, Idle, Loss, Row
 from benchmarks.peers.etcd import Etcd, HastyEtcd
-from benchmarks.peers.ours import Ours, OursInMemory, OursSmall
-from benchmarks.peers.pysyncobj import JournaledPySyncObj, PySyncObj
+from benchmarks.peers.ours import Ours, OursInMemory
+from benchmarks.peers.pysyncobj import PySyncObj
+from benchmarks.peers.work import PeerFailed
 from benchmarks.peers.zookeeper import ZooKeeper
-from benchmarks.places import folder, place
-from benchmarks.results import Figure, Line, Output, Spread, Table, number
-from benchmarks.suite import Tell
-
-PEERS: Final[dict[str, type[Peer]]] = {
-    peer.name: peer
-    for peer in (
-        *(Ours, OursSmall, Etcd, HastyEtcd, ZooKeeper, JournaledPySyncObj),
-        *(OursInMemory, PySyncObj),
-    )
-}
-
-CLIENT_BOUND: Final = 0.85
-"""A client that takes more than this share of a processor limits what is measured."""
+from benchmarks.places import MEMORY, folder, missing, place
+from benchmarks.suite import Size, Tell
 
 WARM_UP: Final = 0.3
 """How much of the time is driven before anything is measured."""
+
+_TROUBLES: Final = (PeerFailed, OSError, EOFError)
+"""What may go wrong with other people's processes; it ends a turn, and is told."""
 
 
 @frozen
@@ -37,220 +29,95 @@ class Given:
     """The benchmark's input."""
 
     seed: int
-    peers: tuple[str, ...]
+    workers: tuple[str, ...]
+    """The peers that put values."""
+    losers: tuple[str, ...]
+    """The peers that lose their leader."""
     inflight: tuple[int, ...]
     seconds: float
     rounds: int
-    """How often all is repeated, peer after peer."""
+    """How often all work is repeated, peer after peer, so that each meets the same machine."""
     losses: int
-    """How often each peer's leader is killed, in clusters of their own."""
-    where: Path | None = None
+    """How often each peer's leader is harmed, for each fault."""
+    where: tuple[str, ...] = (MEMORY,)
+    """At each of these places values are put; leaders are lost at the first."""
 
 
-@frozen
-class Row:
-    """One peer at one number of puts in flight, in one round."""
-
-    peer: str
-    inflight: int
-    round: int
-    work: Work
-
-    @property
-    def client_bound(self) -> bool:
-        """Whether the client was the bottleneck."""
-        return self.work.client > CLIENT_BOUND
-
-
-@frozen
-class Idle:
-    """What a peer takes before it has worked."""
-
-    peer: str
-    resident: int
-    """Bytes of its largest process."""
-
-
-@frozen
-class Loss:
-    """A leader killed."""
-
-    peer: str
-    seconds: float
-    """Until the next put was done."""
-
-
-@frozen
-class Comparison(Output):
-    """The benchmark's output."""
-
-    place: str
-    missing: tuple[tuple[str, str], ...]
-    """Peers that were not found, and why."""
-    rows: tuple[Row, ...]
-    idle: tuple[Idle, ...]
-    losses: tuple[Loss, ...]
-
-    def peers(self) -> list[str]:
-        """Return the peers that were measured, in order."""
-        return list(dict.fromkeys(row.peer for row in self.rows))
-
-    def best(self, peer: str, inflight: int) -> Row:
-        """Return the round in which this peer did the most."""
-        rows = [row for row in self.rows if (row.peer, row.inflight) == (peer, inflight)]
-        return max(rows, key=lambda row: row.work.commands / row.work.elapsed)
-
-    def rate(self, peer: str, inflight: int) -> float:
-        """Return its commands per second in that round."""
-        work = self.best(peer, inflight).work
-        return work.commands / work.elapsed
-
-    def tables(self) -> tuple[Table, ...]:
-        """Return rates, latencies, ratios, and leaders lost."""
-        flights = list(dict.fromkeys(row.inflight for row in self.rows))
-        tables = [
-            self._work_table(flights),
-            self._ratio_table("durable", Ours.name, DURABLE, flights),
-            self._ratio_table("in memory", OursInMemory.name, UNSYNCED, flights),
-            self._loss_table(),
-        ]
-        if self.missing:
-            tables.append(Table("Not found here", ("peer", "why"), self.missing))
-        return tuple(table for table in tables if table.rows)
-
-    def figures(self) -> tuple[Figure, ...]:
-        """Return rates over puts in flight."""
-        flights = list(dict.fromkeys(row.inflight for row in self.rows))
-        xs = tuple(float(inflight) for inflight in flights)
-        return (
-            Figure(
-                "peers-rates",
-                f"Puts of 100 B, 3 nodes on loopback, data on {self.place}",
-                "puts in flight",
-                "puts per second, best round",
-                tuple(
-                    Line(peer, xs, tuple(self.rate(peer, inflight) for inflight in flights))
-                    for peer in self.peers()
-                ),
-                log_x=True,
-                log_y=True,
-            ),
-        )
-
-    def _work_table(self, flights: list[int]) -> Table:
-        return Table(
-            f"Puts of 100 B, 3 nodes, data on {self.place}, best round",
-            (
-                "peer",
-                "durability",
-                "client",
-                "in flight",
-                "puts/s",
-                "p50 ms",
-                "p99 ms",
-                "client CPU",
-            ),
-            tuple(
-                (
-                    *(peer, PEERS[peer].durability, PEERS[peer].client, str(inflight)),
-                    *self._work(peer, inflight),
-                )
-                for peer in self.peers()
-                for inflight in flights
-            ),
-            "Ours and PySyncObj are embedded: the client is the node itself. etcd and ZooKeeper "
-            "pay a hop from client to server, as their users do. Client CPU: of one processor.",
-        )
-
-    def _work(self, peer: str, inflight: int) -> tuple[str, ...]:
-        row = self.best(peer, inflight)
-        return (
-            number(self.rate(peer, inflight)),
-            *(number(1e3 * time) for time in (row.work.p50, row.work.p99)),
-            f"{100 * row.work.client:.0f} %" if row.work.client else "none",
-        )
-
-    def _ratio_table(
-        self, kind: str, ours: str, others: tuple[str, ...], flights: list[int]
-    ) -> Table:
-        found = self.peers()
-        rows = [
-            (peer, *(self._ratio(ours, peer, inflight) for inflight in flights))
-            for peer in others
-            if peer in found and ours in found
-        ]
-        return Table(
-            f"Ours to theirs, {kind}: puts per second; p50 in brackets",
-            ("peer", *(f"{inflight} in flight" for inflight in flights)),
-            tuple(rows),
-            "Above 1 we do more, and in brackets below 1 we are sooner. No ratio where the peer's "
-            "client was the bottleneck: that would be no win.",
-        )
-
-    def _ratio(self, ours: str, peer: str, inflight: int) -> str:
-        theirs = self.best(peer, inflight)
-        if theirs.client_bound:
-            return "client-bound"
-        rate = self.rate(ours, inflight) / self.rate(peer, inflight)
-        return f"{rate:.2f} ({self.best(ours, inflight).work.p50 / theirs.work.p50:.2f})"
-
-    def _loss_table(self) -> Table:
-        def cells(peer: str) -> Iterator[str]:
-            times = Spread.of(loss.seconds for loss in self.losses if loss.peer == peer)
-            yield peer
-            yield str(times.count)
-            yield from (number(1e3 * time) for time in (times.p50, times.p90, times.most))
-            idle = [one.resident for one in self.idle if one.peer == peer]
-            yield number(max(idle, default=0) / 2**20)
-
-        return Table(
-            "Leader killed (SIGKILL): milliseconds until a survivor has put a value",
-            ("peer", "kills", "p50", "p90", "most", "MiB idle"),
-            tuple(tuple(cells(peer)) for peer in self.peers()),
-            "A refused probe helps ours only while the machine of the dead process lives. MiB: "
-            "resident memory of the largest node before it has worked.",
-        )
-
-
-DURABLE: Final = (OursSmall.name, Etcd.name, ZooKeeper.name, JournaledPySyncObj.name)
-UNSYNCED: Final = (PySyncObj.name,)
-
-
-def usual(quick: bool, seed: int) -> Given:
+def usual(size: Size, seed: int) -> Given:
     """Return the usual input."""
-    if quick:
+    losers = (Ours.name, Etcd.name, HastyEtcd.name, ZooKeeper.name, PySyncObj.name)
+    if size is Size.QUICK:
         brief = (Ours.name, Etcd.name, ZooKeeper.name, OursInMemory.name, PySyncObj.name)
-        return Given(seed, brief, (1, 64), 0.5, 1, 1)
-    return Given(seed, tuple(PEERS), (1, 16, 64, 256), 3.0, 3, 10)
+        return Given(seed, brief, losers[:3], (1, 64), 0.5, 1, 1)
+    workers = tuple(name for name in KINDS if name != HastyEtcd.name)
+    seconds, rounds, losses = (1.5, 2, 8) if size is Size.USUAL else (5.0, 5, 100)
+    return Given(seed, workers, losers, (1, 16, 64, 256), seconds, rounds, losses)
 
 
 def run(given: Given, tell: Tell) -> Comparison:
     """Let every peer do the work, one after another, several times."""
-    missing = {name: PEERS[name].missing() for name in given.peers}
-    found = [name for name in given.peers if not missing[name]]
-    rows: list[Row] = []
-    idle: list[Idle] = []
-    losses: list[Loss] = []
-    turns = [(turn, name) for turn in range(given.rounds) for name in found]
-    with folder(given.where) as data:
+    return _Comparing(given, tell).run()
+
+
+class _Comparing:
+    """One run of the benchmark, and what it has found so far."""
+
+    def __init__(self, given: Given, tell: Tell) -> None:
+        self._given, self._tell = given, tell
+        peers = dict.fromkeys((*given.workers, *given.losers))
+        self._missing = {name: KINDS[name].missing() for name in peers}
+        self._places: list[str] = []
+        self._rows: list[Row] = []
+        self._idle: list[Idle] = []
+        self._losses: list[Loss] = []
+        self._failures: list[Failure] = []
+
+    def run(self) -> Comparison:
+        for number_of_place, where in enumerate(self._given.where):
+            if why := missing(where):
+                self._failures.append(Failure(where, why))
+                continue
+            with folder(where) as data:
+                self._places.append(place(data))
+                self._work(data, number_of_place / len(self._given.where))
+                if number_of_place == 0:
+                    self._lose_leaders(data)
+        return Comparison(
+            tuple(self._places),
+            tuple((name, why) for name, why in self._missing.items() if why),
+            tuple(self._rows),
+            tuple(self._idle),
+            tuple(self._losses),
+            tuple(self._failures),
+        )
+
+    def _found(self, names: tuple[str, ...]) -> list[str]:
+        return [name for name in names if not self._missing[name]]
+
+    def _work(self, data: Path, before: float) -> None:
+        given, found = self._given, self._found(self._given.workers)
+        turns = [(turn, name) for turn in range(given.rounds) for name in found]
         for done, (turn, name) in enumerate(turns):
-            tell(0.6 * done / len(turns), f"{name} works")
-            with PEERS[name](data / f"{turn}-{len(rows)}") as peer:
-                idle.append(Idle(name, peer.resident()))
-                peer.drive(max(given.inflight), WARM_UP * given.seconds)
-                rows.extend(
-                    Row(name, inflight, turn, peer.drive(inflight, given.seconds))
-                    for inflight in given.inflight
-                )
-        kills = [(kill, name) for kill in range(given.losses) for name in found]
-        for done, (kill, name) in enumerate(kills):
-            tell(0.6 + 0.4 * done / len(kills), f"{name} loses its leader")
-            with PEERS[name](data / f"kill-{kill}-{done}") as peer:
-                losses.append(Loss(name, peer.lose_leader()))
-    return Comparison(
-        place(given.where),
-        tuple((name, why) for name, why in missing.items() if why),
-        tuple(rows),
-        tuple(idle),
-        tuple(losses),
-    )
+            share = before + 0.7 * done / len(turns) / len(given.where)
+            self._tell(share, f"{name} works, round {turn + 1} of {given.rounds}")
+            try:
+                with KINDS[name](data / f"work {turn} {name}", given.seed) as peer:
+                    self._idle.append(Idle(name, peer.resident()))
+                    peer.drive(max(given.inflight), WARM_UP * given.seconds)
+                    for inflight in given.inflight:
+                        work = peer.drive(inflight, given.seconds)
+                        self._rows.append(Row(name, self._places[-1], inflight, turn, work))
+            except _TROUBLES as error:
+                self._failures.append(Failure(name, f"{type(error).__name__}: {error}"))
+
+    def _lose_leaders(self, data: Path) -> None:
+        given, found = self._given, self._found(self._given.losers)
+        for done, name in enumerate(found):
+            try:
+                with KINDS[name](data / f"lose {name}", given.seed) as peer:
+                    for fault in FAULTS:
+                        for loss in range(given.losses):
+                            self._tell(0.7 + 0.3 * done / len(found), f"{name}: {fault} {loss + 1}")
+                            self._losses.append(Loss(name, fault, peer.lose_leader(fault)))
+            except _TROUBLES as error:
+                self._failures.append(Failure(name, f"{type(error).__name__}: {error}"))

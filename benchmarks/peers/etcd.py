@@ -8,12 +8,20 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
-from benchmarks.peers.base import NODES, Peer, Work, free_ports, resident_of, until
+from benchmarks.peers.base import (
+    ATTEMPT,
+    FAULTS,
+    NODES,
+    Peer,
+    first_put,
+    free_ports,
+    resident_of,
+    until,
+)
 from benchmarks.peers.http2 import EtcdConnection
-
-ATTEMPT = 0.3
-"""Seconds after which a put that a survivor does not answer is tried anew."""
+from benchmarks.peers.work import Work
 
 
 class Etcd(Peer):
@@ -36,21 +44,19 @@ class Etcd(Peer):
         self._ports = {f"n{n}": ports[n] for n in range(NODES)}
         peers = {f"n{n}": f"http://127.0.0.1:{ports[NODES + n]}" for n in range(NODES)}
         everyone = ",".join(f"{name}={url}" for name, url in peers.items())
-        self._processes = {
-            name: self.run(
-                [
-                    *("etcd", "--name", name, "--data-dir", self.folder / name),
-                    *("--listen-client-urls", f"http://127.0.0.1:{port}"),
-                    *("--advertise-client-urls", f"http://127.0.0.1:{port}"),
-                    *("--listen-peer-urls", peers[name]),
-                    *("--initial-advertise-peer-urls", peers[name]),
-                    *("--initial-cluster", everyone, "--initial-cluster-token", "benchmark"),
-                    *("--logger", "zap", *self.options),
-                ],
-                f"{name}.log",
-            )
+        self._commands: dict[str, list[str | Path]] = {
+            name: [
+                *("etcd", "--name", name, "--data-dir", self.folder / name),
+                *("--listen-client-urls", f"http://127.0.0.1:{port}"),
+                *("--advertise-client-urls", f"http://127.0.0.1:{port}"),
+                *("--listen-peer-urls", peers[name]),
+                *("--initial-advertise-peer-urls", peers[name]),
+                *("--initial-cluster", everyone, "--initial-cluster-token", "benchmark"),
+                *("--logger", "zap", *self.options),
+            ]
             for name, port in self._ports.items()
         }
+        self._processes = {name: self._run(name) for name in self._ports}
         self._leader = until("an etcd leader", self._find_leader)
 
     def drive(self, inflight: int, seconds: float) -> Work:
@@ -58,22 +64,26 @@ class Etcd(Peer):
         with EtcdConnection(self._ports[self._leader], timeout=30) as connection:
             return connection.drive(inflight, seconds)
 
-    def lose_leader(self) -> float:
-        """Kill the leader, and put at a survivor until that is done."""
-        survivor = next(name for name in self._ports if name != self._leader)
+    def lose_leader(self, fault: str) -> float:
+        """Harm the leader, and put at a survivor until that is done."""
+        lost = self._leader = until("an etcd leader", self._find_leader)
+        survivor = next(name for name in self._ports if name != lost)
         with EtcdConnection(self._ports[survivor]) as connection:
             connection.put_one(1)
-        self._processes[self._leader].send_signal(signal.SIGKILL)
-        killed = time.monotonic()
-        return until("a put after the leader's death", lambda: self._put(survivor, killed), 0.002)
+        self.settle()
+        self._processes[lost].send_signal(FAULTS[fault])
+        harmed = time.monotonic()
+        done = first_put(lambda: EtcdConnection(self._ports[survivor], timeout=ATTEMPT))
+        if fault == "SIGSTOP":
+            self._processes[lost].send_signal(signal.SIGCONT)
+        else:
+            self._processes[lost].wait()
+            self._processes[lost] = self._run(lost)
+        first_put(lambda: EtcdConnection(self._ports[lost], timeout=ATTEMPT))
+        return done - harmed
 
-    def _put(self, survivor: str, killed: float) -> float | None:
-        try:
-            with EtcdConnection(self._ports[survivor], timeout=ATTEMPT) as connection:
-                done = connection.put_one(1)
-        except OSError:
-            return None
-        return time.monotonic() - killed if done else None
+    def _run(self, name: str) -> subprocess.Popen[bytes]:
+        return self.run(self._commands[name], f"{name}.log")
 
     def resident(self) -> int:
         """Return the largest server's memory."""

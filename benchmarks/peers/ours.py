@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import ClassVar
 
 from attrs import evolve
 
 import paxos
-from benchmarks.failover.drill import Drill
+from benchmarks.failover.drill import Drill, Troubled
 from benchmarks.member import Drive, Member, members
-from benchmarks.node_load import await_leader
-from benchmarks.peers.base import NODES, Peer, Work
+from benchmarks.node_load import NoLeader, await_leader
+from benchmarks.peers.base import NODES, Peer
+from benchmarks.peers.work import PeerFailed, Work
 
 
 class Ours(Peer):
@@ -23,27 +25,40 @@ class Ours(Peer):
     datagram: ClassVar[int | None] = None
 
     def start(self) -> None:
-        """Start the processes."""
-        cluster = evolve(paxos.Cluster.local(NODES), max_datagram=self.datagram)
-        self._members: list[Member] = self._stack.enter_context(
-            members(cluster, self.folder if self.durable else None)
-        )
-        await_leader(self._members)
+        """Start nothing yet: what drives and what is harmed are clusters of their own."""
 
     def drive(self, inflight: int, seconds: float) -> Work:
         """Put in the leader's process."""
-        driven = await_leader(self._members).drive(Drive(inflight, seconds))
+        try:
+            driven = await_leader(self._members).drive(Drive(inflight, seconds))
+        except NoLeader as error:
+            raise PeerFailed(str(error)) from error
         return Work(driven.commands, driven.elapsed, driven.p50, driven.p99, 0.0)
 
-    def lose_leader(self) -> float:
-        """Kill the leader of a cluster of its own, whose survivors' clients propose."""
-        with Drill(NODES, self.folder / "drill") as drill:
-            drill.drive(1)
-            return drill.lose_leader("kill -9").command
+    def lose_leader(self, fault: str) -> float:
+        """Harm the leader; the survivors' clients propose."""
+        try:
+            return self._drill.lose_leader(fault).command
+        except Troubled as error:
+            raise PeerFailed(str(error)) from error
 
     def resident(self) -> int:
         """Return the largest process's memory."""
+        await_leader(self._members)
         return max(member.count().resident for member in self._members)
+
+    @cached_property
+    def _members(self) -> list[Member]:
+        cluster = evolve(paxos.Cluster.local(NODES), max_datagram=self.datagram)
+        where = self.folder if self.durable else None
+        return self._stack.enter_context(members(cluster, where))
+
+    @cached_property
+    def _drill(self) -> Drill:
+        seed = self.chance.randrange(1 << 30)
+        drill = self._stack.enter_context(Drill(NODES, self.folder / "drill", seed=seed))
+        drill.drive(1)
+        return drill
 
 
 class OursInMemory(Ours):

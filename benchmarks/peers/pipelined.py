@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Self
 
-from benchmarks.peers.base import Work, sum_up
+from benchmarks.peers.work import Work, sum_up
 
 BUFFER = 1 << 18
+
+PAUSE = 0.004
+"""Seconds between two puts of a client that waits for the first that is done."""
 
 
 class Connection(ABC):
@@ -50,6 +54,20 @@ class Connection(ABC):
             for answered, done in self.receive():
                 if answered == number:
                     return done
+
+    def put_until_done(self, seconds: float) -> float | None:
+        """Put every few milliseconds; return when the first was done, None if none was in time."""
+        end = time.monotonic() + seconds
+        number = 0
+        while (now := time.monotonic()) < end:
+            number += 1
+            self.socket.sendall(self.put(number))
+            again = now + PAUSE
+            while (left := again - time.monotonic()) > 0:
+                ready, _, _ = select.select([self.socket], [], [], left)
+                if ready and any(done for _, done in self.receive()):
+                    return time.monotonic()
+        return None
 
     def drive(self, inflight: int, seconds: float) -> Work:
         """Keep so many requests in flight."""

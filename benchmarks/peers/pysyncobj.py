@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from benchmarks.peers.base import NODES, VALUE, Peer, Work, free_ports, resident_of, sum_up, until
+from benchmarks.peers.base import FAULTS, LIMIT, NODES, Peer, free_ports, resident_of, until
+from benchmarks.peers.work import VALUE, PeerFailed, Work, sum_up
 
 TICK = 0.001
 """Seconds for which a tick waits for the network, and between two messages to a follower."""
@@ -43,51 +46,62 @@ class PySyncObj(Peer):
 
     def start(self) -> None:
         """Start the processes."""
-        context = multiprocessing.get_context("spawn")
-        addresses = [f"127.0.0.1:{port}" for port in free_ports(NODES)]
-        self._pipes: list[Connection] = []
-        self._processes = []
-        for address in addresses:
-            ours, theirs = context.Pipe()
-            others = [other for other in addresses if other != address]
-            journal = self.folder / f"{address}.journal" if self.journal else None
-            process = context.Process(
-                target=take_part, args=(address, others, journal, theirs), daemon=True
-            )
-            process.start()
-            theirs.close()
-            self._stack.callback(process.kill)
-            self._pipes.append(ours)
-            self._processes.append(process)
+        self._addresses = [f"127.0.0.1:{port}" for port in free_ports(NODES)]
+        self._nodes = [self._run(address) for address in self._addresses]
         self._leader = until("a leader of PySyncObj", self._find_leader)
+
+    def _run(self, address: str) -> tuple[SpawnProcess, Connection]:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        others = [other for other in self._addresses if other != address]
+        journal = self.folder / f"{address}.journal" if self.journal else None
+        process = context.Process(
+            target=take_part, args=(address, others, journal, theirs), daemon=True
+        )
+        process.start()
+        theirs.close()
+        self._stack.callback(process.kill)
+        return process, ours
 
     def drive(self, inflight: int, seconds: float) -> Work:
         """Put in the leader's process."""
-        self._pipes[self._leader].send(Ask(inflight, seconds))
-        work: Work = self._pipes[self._leader].recv()
+        work: Work = self._ask(self._leader, Ask(inflight, seconds), seconds + LIMIT)
         return work
 
-    def lose_leader(self) -> float:
-        """Kill the leader; a survivor puts until that is done."""
-        survivor = next(n for n in range(NODES) if n != self._leader)
-        pid = self._processes[self._leader].pid
-        assert pid is not None
-        self._processes[self._leader].kill()
-        killed = time.monotonic()
-        self._pipes[survivor].send(Ask(one=True))
-        done: float = self._pipes[survivor].recv()
-        return done - killed
+    def lose_leader(self, fault: str) -> float:
+        """Harm the leader; a survivor puts until that is done."""
+        lost = self._leader = until("a leader of PySyncObj", self._find_leader)
+        survivor = next(n for n in range(NODES) if n != lost)
+        self._ask(survivor, Ask(one=True), LIMIT)
+        self.settle()
+        process, pipe = self._nodes[lost]
+        assert process.pid is not None
+        os.kill(process.pid, FAULTS[fault])
+        harmed = time.monotonic()
+        done: float = self._ask(survivor, Ask(one=True), LIMIT)
+        if fault == "SIGSTOP":
+            os.kill(process.pid, signal.SIGCONT)
+        else:
+            process.join()
+            pipe.close()
+            self._nodes[lost] = self._run(self._addresses[lost])
+        self._ask(lost, Ask(one=True), LIMIT)
+        return done - harmed
 
     def resident(self) -> int:
         """Return the largest process's memory."""
-        return max(resident_of(process.pid or 0) for process in self._processes)
+        return max(resident_of(process.pid or 0) for process, _ in self._nodes)
+
+    def _ask(self, number: int, ask: Ask, seconds: float) -> Any:
+        _, pipe = self._nodes[number]
+        pipe.send(ask)
+        if not pipe.poll(seconds):
+            raise PeerFailed(f"node {number} does not answer within {seconds:g} s")
+        return pipe.recv()
 
     def _find_leader(self) -> int | None:
-        for number, pipe in enumerate(self._pipes):
-            pipe.send(Ask())
-            if pipe.recv():
-                return number
-        return None
+        leading = (number for number in range(NODES) if self._ask(number, Ask(), LIMIT))
+        return next(leading, None)
 
 
 class JournaledPySyncObj(PySyncObj):

@@ -6,28 +6,28 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from benchmarks.peers.base import (
+    ATTEMPT,
+    FAULTS,
     NODES,
-    VALUE,
     Peer,
-    PeerFailed,
-    Work,
+    first_put,
     free_ports,
     resident_of,
     until,
 )
 from benchmarks.peers.pipelined import Connection
+from benchmarks.peers.work import VALUE, PeerFailed, Work
 
 JAR: Final = Path("/usr/share/java/zookeeper.jar")
 PATH: Final = b"/benchmark"
 CREATE, SET_DATA = 1, 5
-ATTEMPT: Final = 0.3
-"""Seconds after which a put that a survivor does not answer is tried anew."""
 
 
 def text(data: bytes) -> bytes:
@@ -110,26 +110,15 @@ class ZooKeeper(Peer):
             f"server.{n + 1}=127.0.0.1:{ports[NODES + n]}:{ports[2 * NODES + n]}\n"
             for n in range(NODES)
         )
-        self._processes = []
         for n, port in enumerate(self._ports):
             data = self.folder / f"z{n + 1}"
             data.mkdir()
             (data / "myid").write_text(f"{n + 1}\n")
-            config = data / "zoo.cfg"
-            config.write_text(
+            (data / "zoo.cfg").write_text(
                 f"tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir={data}\nclientPort={port}\n"
                 f"admin.enableServer=false\n4lw.commands.whitelist=srvr\n{servers}"
             )
-            main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-            command: list[str | Path] = [
-                "java",
-                "-Xmx512m",
-                "-cp",
-                f"/etc/zookeeper/conf:{JAR}",
-                main,
-                config,
-            ]
-            self._processes.append(self.run(command, f"z{n + 1}.log"))
+        self._processes = [self._run(n) for n in range(NODES)]
         self._leader = until("a ZooKeeper leader", self._find_leader)
         with self._connect(self._leader) as connection:
             connection.create()
@@ -139,22 +128,29 @@ class ZooKeeper(Peer):
         with self._connect(self._leader) as connection:
             return connection.drive(inflight, seconds)
 
-    def lose_leader(self) -> float:
-        """Kill the leader, and put at a survivor until that is done."""
-        survivor = next(n for n in range(NODES) if n != self._leader)
+    def lose_leader(self, fault: str) -> float:
+        """Harm the leader, and put at a survivor until that is done."""
+        lost = self._leader = until("a ZooKeeper leader", self._find_leader)
+        survivor = next(n for n in range(NODES) if n != lost)
         with self._connect(survivor) as connection:
             connection.put_one(1)
-        self._processes[self._leader].send_signal(signal.SIGKILL)
-        killed = time.monotonic()
-        return until("a put after the leader's death", lambda: self._put(survivor, killed), 0.002)
+        self.settle()
+        self._processes[lost].send_signal(FAULTS[fault])
+        harmed = time.monotonic()
+        done = first_put(lambda: ZooKeeperConnection(self._ports[survivor], timeout=ATTEMPT))
+        if fault == "SIGSTOP":
+            self._processes[lost].send_signal(signal.SIGCONT)
+        else:
+            self._processes[lost].wait()
+            self._processes[lost] = self._run(lost)
+        first_put(lambda: ZooKeeperConnection(self._ports[lost], timeout=ATTEMPT))
+        return done - harmed
 
-    def _put(self, survivor: int, killed: float) -> float | None:
-        try:
-            with ZooKeeperConnection(self._ports[survivor], timeout=ATTEMPT) as connection:
-                done = connection.put_one(1)
-        except OSError:
-            return None
-        return time.monotonic() - killed if done else None
+    def _run(self, n: int) -> subprocess.Popen[bytes]:
+        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        config, log = self.folder / f"z{n + 1}" / "zoo.cfg", f"z{n + 1}.log"
+        classes = f"/etc/zookeeper/conf:{JAR}"
+        return self.run(["java", "-Xmx512m", "-cp", classes, main, config], log)
 
     def resident(self) -> int:
         """Return the largest server's memory."""

@@ -9,8 +9,10 @@ from collections import Counter
 import pytest
 
 from benchmarks.contention.arena import BALLOT_BOUND, Arena, Run, Scene
+from benchmarks.contention.findings import Row, verdicts
 from benchmarks.contention.policies import NAMES, RANKED
-from benchmarks.contention.sweep import Row, sweep, verdicts
+from benchmarks.contention.sweep import usual
+from benchmarks.suite import Size
 
 
 def runs(scene: Scene, count: int = 10) -> list[Run]:
@@ -56,7 +58,7 @@ def test_what_is_reported_can_be_counted_in_the_events() -> None:
 
 
 def test_our_policy_meets_its_goals() -> None:
-    part = sweep(quick=True, seed=1).parts[0]
+    part = usual(Size.QUICK, 1).parts[0]
     rows = [Row.of(scene, runs(scene, 20)) for scene in part.scenes]
     for verdict in verdicts(rows):
         assert verdict.met, verdict

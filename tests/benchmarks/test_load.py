@@ -12,7 +12,7 @@ from benchmarks.load import Cell, Given, run
 def test_load_tells_rates_growth_and_where_the_time_goes(tmp_path: Path) -> None:
     base = Cell(inflight=8)
     cells = (base, evolve(base, at_leader=False), evolve(base, durable=False, datagram=1_400))
-    output = run(Given(0, 0.2, cells, 200, tmp_path), lambda done, doing: None)
+    output = run(Given(0, 0.2, cells, 200, str(tmp_path)), lambda done, doing: None)
     assert [row.cell for row in output.rows] == list(cells)
     assert all(row.measured.ops_s > 0 for row in output.rows)
     assert output.growth[-1].commands >= 200

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from benchmarks.peers.base import Peer, Work, sum_up
-from benchmarks.peers.compare import PEERS, Comparison, Given, Row, run
+from benchmarks.peers.base import Peer
+from benchmarks.peers.compare import Given, run
+from benchmarks.peers.comparison import KINDS, Comparison, Loss, Row
 from benchmarks.peers.etcd import Etcd
 from benchmarks.peers.http2 import DATA, END_STREAM, HEADERS, frame, header, protobuf_bytes
+from benchmarks.peers.work import Work, sum_up
 from benchmarks.peers.zookeeper import packet, text
 
 FAST = Work(commands=4000, elapsed=1.0, p50=0.001, p99=0.002, client=0.0)
@@ -24,32 +26,55 @@ def test_peers_that_are_missing_are_named_and_the_others_run(
 ) -> None:
     monkeypatch.setattr(Etcd, "missing", classmethod(lambda cls: "not for this test"))
     names = ("paxos, in memory", "PySyncObj", "etcd")
-    output = run(Given(0, names, (1, 8), 0.2, 1, 0, tmp_path), lambda done, doing: None)
+    given = Given(0, names, names[:2], (1, 8), 0.2, 1, 1, (str(tmp_path),))
+    output = run(given, lambda done, doing: None)
+    assert output.failures == ()
     assert output.missing == (("etcd", "not for this test"),)
-    assert output.peers() == ["paxos, in memory", "PySyncObj"]
+    assert [row.peer for row in output.rows] == [name for name in names[:2] for _ in range(2)]
     assert all(row.work.commands > 0 for row in output.rows)
+    assert [loss.fault for loss in output.losses] == ["kill -9", "SIGSTOP"] * 2
+    assert all(loss.seconds > 0 for loss in output.losses)
     assert {table.title for table in output.tables()} >= {"Not found here"}
     assert list(tmp_path.iterdir()) == []
 
 
-def compared(theirs: Work) -> str:
-    rows = (Row("paxos", 64, 0, FAST), Row("etcd", 64, 0, theirs))
-    tables = Comparison("a memory disk", (), rows, (), ()).tables()
+HERE = "a memory disk"
+
+
+def ratio(*rows: Row) -> str:
+    tables = Comparison((HERE,), (), rows, (), ()).tables()
     (ratios,) = (table for table in tables if table.title.startswith("Ours to theirs"))
     return ratios.rows[0][1]
 
 
+def compared(theirs: Work) -> str:
+    return ratio(Row("paxos", HERE, 64, 0, FAST), Row("etcd", HERE, 64, 0, theirs))
+
+
 def test_ratio_is_ours_to_theirs() -> None:
-    assert compared(SLOW) == "4.00 (0.25)"
+    assert compared(SLOW) == "4.00 (0.25, 1.00)"
 
 
 def test_no_win_is_called_where_the_client_was_the_bottleneck() -> None:
     assert compared(evolve(SLOW, client=0.95)) == "client-bound"
 
 
-def test_best_round_counts() -> None:
-    rows = (Row("paxos", 64, 0, SLOW), Row("paxos", 64, 1, FAST))
-    assert Comparison("", (), rows, (), ()).rate("paxos", 64) == 4000
+def test_ratios_are_of_the_same_round_and_their_median_counts() -> None:
+    """The machine may be slower in one round than in another, for both."""
+    slow = evolve(FAST, elapsed=10.0)
+    rounds = ((FAST, SLOW), (slow, evolve(SLOW, elapsed=10.0)), (slow, SLOW))
+    rows = [
+        Row(peer, HERE, 64, turn, work)
+        for turn, works in enumerate(rounds)
+        for peer, work in zip(("paxos", "etcd"), works, strict=True)
+    ]
+    assert ratio(*rows).startswith("4.00")
+
+
+def test_leader_losses_are_compared_by_fault() -> None:
+    losses = (Loss("paxos", "SIGSTOP", 0.2), Loss("etcd", "SIGSTOP", 0.8))
+    (table,) = Comparison((), (), (), (), losses).tables()
+    assert [row[-1] for row in table.rows] == ["1.00", "0.25"]
 
 
 def test_every_peer_says_what_is_durable_and_who_proposes() -> None:
@@ -57,7 +82,7 @@ def test_every_peer_says_what_is_durable_and_who_proposes() -> None:
 
 
 def each_peer() -> Iterator[type[Peer]]:
-    yield from PEERS.values()
+    yield from KINDS.values()
 
 
 def test_work_without_answers_is_an_error() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +16,7 @@ from benchmarks import __main__ as runner
 from benchmarks.catalogue import CATALOGUE
 from benchmarks.drawing import draw
 from benchmarks.results import Figure, Line, Output, Spread, Table, number
-from benchmarks.suite import Benchmark, Tell
+from benchmarks.suite import Benchmark, Size, Tell
 
 
 @frozen
@@ -50,7 +53,9 @@ def find(given: Given, tell: Tell) -> Found:
     return Found(tuple(n * n + given.seed for n in range(given.size)))
 
 
-TOY = Benchmark("toy", "squares", lambda quick, seed: Given(3 if quick else 9, seed), find)
+SIZES = {Size.QUICK: 3, Size.USUAL: 9, Size.LONG: 27}
+
+TOY = Benchmark("toy", "squares", lambda size, seed: Given(SIZES[size], seed), find)
 
 
 @pytest.fixture
@@ -77,6 +82,58 @@ def test_runner_draws_both_formats(tmp_path: Path) -> None:
     assert (tmp_path / "plots" / "squares.png").read_bytes().startswith(b"\x89PNG")
     text = "".join(ElementTree.parse(tmp_path / "plots" / "squares.svg").getroot().itertext())
     assert all(word in text for word in ("Squares", "exact", "goal", "square"))
+
+
+@pytest.mark.usefixtures("_toy")
+def test_reference_run_tells_its_date_its_machine_and_its_tables(tmp_path: Path) -> None:
+    assert runner.main(["toy", "--reference", str(tmp_path)]) == 0
+    (folder,) = tmp_path.iterdir()
+    date.fromisoformat(folder.name)
+    report = json.loads((folder / "results.json").read_text())
+    assert report["benchmarks"]["toy"]["input"]["size"] == 9
+    tables = (folder / "tables.txt").read_text()
+    assert all(word in tables for word in ("processor: ", "python: ", "toy: ", "square"))
+
+
+def test_benchmark_that_fails_does_not_keep_the_others_from_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(given: Given, tell: Tell) -> Found:
+        raise TimeoutError("nobody leads")
+
+    monkeypatch.setitem(CATALOGUE, "sick", Benchmark("sick", "", TOY.given, fail))
+    monkeypatch.setitem(CATALOGUE, "toy", TOY)
+    path = tmp_path / "out.json"
+    assert runner.main(["sick", "toy", "--json", str(path)]) == 1
+    reports = json.loads(path.read_text())["benchmarks"]
+    assert reports["sick"] == {"error": "TimeoutError: nobody leads"}
+    assert reports["toy"]["output"]["squares"][2] == 4
+
+
+def test_command_runs_a_benchmark_of_real_processes_from_end_to_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks", "contention-udp", "--quick"),
+            *("--json", tmp_path / "out.json", "--plot", tmp_path / "plots"),
+        ],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "ranked" in done.stdout
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["benchmarks"]["contention-udp"]["output"]["rows"]
+    assert len(list((tmp_path / "plots").glob("*.svg"))) == 2
+
+
+def test_place_that_is_not_there_is_refused_before_anything_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        runner.main(["load", "--where", "/nowhere"])
+    assert "no folder" in capsys.readouterr().err
 
 
 def test_equal_figures_make_equal_files(tmp_path: Path) -> None:

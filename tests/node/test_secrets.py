@@ -25,7 +25,10 @@ OpenHouse = Callable[..., House]
 def spellings(key: bytes) -> list[str]:
     """Return all the ways in which a key could be written, as far as a piece of it tells."""
     piece = key[:12]
-    return [piece.hex(), repr(piece)[2:-1], b64encode(piece).decode(), str(list(piece))[1:-1]]
+    shown = repr(piece)[2:-1]
+    # An apostrophe is escaped where, behind the piece, there is a quotation mark as well.
+    escaped = repr(piece + b"'\"")[2:-4]
+    return [piece.hex(), shown, escaped, b64encode(piece).decode(), str(list(piece))[1:-1]]
 
 
 def assert_silent(text: str, keys: KeyRing) -> None:
@@ -37,6 +40,12 @@ def test_a_key_that_is_shown_would_be_noticed() -> None:
     for shown in (repr(ring.keys), ring.keys[0].hex(), repr(list(ring.keys[0]))):
         with pytest.raises(AssertionError):
             assert_silent(shown, ring)
+
+
+def test_a_key_is_noticed_however_its_quotation_marks_are_shown() -> None:
+    key = b"it's" + bytes(8)
+    for rest in (b"'", b'"', b""):
+        assert any(spelling in repr(key + rest) for spelling in spellings(key)[1:3])
 
 
 def test_nothing_that_holds_a_key_shows_it() -> None:

@@ -44,9 +44,10 @@ QUICK_SECONDS: Final = 0.0005
 """A disk that can sync within this time is quick: a switch to the thread and back costs as much."""
 
 LONG_SECONDS: Final = 0.005
-"""When a write has kept the loop for longer, the thread writes for the next `AWAY_SECONDS`."""
+"""A write that kept the loop for longer may have been the disk's fault."""
 
-AWAY_SECONDS: Final = 60.0
+AWAY_FACTOR: Final = 100
+"""Then the thread writes for so many times as long: no disk costs the loop more than that share."""
 
 SAVED_PIECES: Final = 4
 """How many pieces of a snapshot one transaction takes along: votes wait for no more than these."""
@@ -362,7 +363,7 @@ class _ThreadStorage(Storage):
         self._write([*self._take_later(), *records])
         ended = time.perf_counter()
         if ended - began > LONG_SECONDS:
-            self._quick_from = ended + AWAY_SECONDS
+            self._quick_from = ended + AWAY_FACTOR * (ended - began)
 
     def _take_later(self) -> list[Record]:
         later, self._later = self._later, []

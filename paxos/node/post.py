@@ -11,7 +11,7 @@ from paxos.node.alarms import CloneFound
 from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.protocol.events import Event
-from paxos.protocol.messages import Chosen, Message
+from paxos.protocol.messages import Accept, Chosen, Message
 from paxos.replicated.messages import Propose, Refused
 from paxos.replicated.routing import ROUTES, Role
 from paxos.transport import Address, UnreliableTransport
@@ -26,6 +26,9 @@ proposes one command after the other sends the next one at once.
 
 PATIENCE = 0.002
 """For so long they wait for company, in seconds."""
+
+LONG_ACCEPT = 4096
+"""A proposal of so many bytes goes at once: the others work on it while the next is made."""
 
 MAX_CLIENTS = 4096
 """How many clients' addresses a node remembers; the one heard longest ago is forgotten."""
@@ -94,6 +97,8 @@ class Post:
                 self._waiting.setdefault(target, []).append(encoded)
         if encoded is not None and type(message) not in PATIENT:
             self._urgent = True
+            if len(encoded) >= LONG_ACCEPT and type(message) is Accept:
+                self.flush()
 
     def flush(self) -> None:
         """Send what waits, in as few datagrams as hold it."""

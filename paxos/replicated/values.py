@@ -101,4 +101,4 @@ MAX_BATCH_BYTES = 256 << 10
 """A batch is closed when its commands reach this many bytes; one command may exceed it."""
 
 MAX_BATCH_COMMANDS = 1024
-"""A batch is closed when it has this many commands."""
+"""No message has more of them, nor a batch; a leader makes smaller ones, see `pending`."""

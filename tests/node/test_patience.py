@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from paxos.node.post import PATIENCE
 from paxos.protocol.messages import Chosen
+from paxos.replicated.pending import FULL_BATCH
 from paxos.testing import Faults
 from paxos.wire import encode
 from tests.node.house import House
@@ -34,7 +35,7 @@ def takes(delays: int, most: float = 0.0) -> Iterator[None]:
 
 async def settled(open_house: OpenHouse) -> tuple[House, str, list[str]]:
     """A cluster with a leader that has nothing to do."""
-    house = open_house(faults=STEADY)
+    house = open_house(faults=STEADY, max_datagram=60_000)
     await house.start()
     leader = (await house.leader()).leader
     await trio.sleep(1)
@@ -113,3 +114,16 @@ async def test_what_is_patient_goes_along_with_what_is_urgent_and_waits_no_longe
     post.send((one,), chosen)
     post.dispatch(urgent=True)
     assert count() == 3
+
+
+async def test_long_proposals_go_one_by_one_so_that_the_others_begin_at_once(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house, leader, _ = await settled(open_house)
+    node = house.node(leader)
+    slots, sent = node.position, node.statistics()["datagrams_out"]
+    commands = [b"%04d" % number + bytes(96) for number in range(3 * FULL_BATCH)]
+    with takes(2):
+        await node.propose_many(commands)
+    assert node.position - slots == 3
+    assert node.statistics()["datagrams_out"] - sent == 2 * 3

@@ -4,10 +4,9 @@ import pytest
 
 from paxos.replicated import pending as module
 from paxos.replicated.decrees import Decree
-from paxos.replicated.pending import Pending
+from paxos.replicated.pending import FULL_BATCH, Pending
 from paxos.replicated.values import (
     MAX_BATCH_BYTES,
-    MAX_BATCH_COMMANDS,
     Command,
     CommandId,
     Session,
@@ -24,9 +23,9 @@ def nodes_of(batch: tuple[Command, ...]) -> list[str]:
 
 def test_batch_of_one_node_has_its_commands_in_order() -> None:
     pending, known = Pending(), set[CommandId]()
-    pending.add("a", commands("a", 1500), known)
-    assert [c.number for c in pending.batch(known)] == list(range(MAX_BATCH_COMMANDS))
-    assert [c.number for c in pending.batch(known)] == list(range(MAX_BATCH_COMMANDS, 1500))
+    pending.add("a", commands("a", FULL_BATCH + 10), known)
+    assert [c.number for c in pending.batch(known)] == list(range(FULL_BATCH))
+    assert [c.number for c in pending.batch(known)] == list(range(FULL_BATCH, FULL_BATCH + 10))
     assert not pending
     assert pending.batch(known) == ()
 
@@ -43,7 +42,7 @@ def test_every_node_has_an_equal_share_of_a_full_batch() -> None:
     for node in "abcd":
         pending.add(node, commands(node, 5000), known)
     nodes = nodes_of(pending.batch(known))
-    assert {node: nodes.count(node) for node in "abcd"} == dict.fromkeys("abcd", 256)
+    assert {node: nodes.count(node) for node in "abcd"} == dict.fromkeys("abcd", FULL_BATCH // 4)
 
 
 def test_what_one_node_does_not_need_goes_to_the_others() -> None:
@@ -51,7 +50,7 @@ def test_what_one_node_does_not_need_goes_to_the_others() -> None:
     pending.add("a", commands("a", 10), known)
     pending.add("b", commands("b", 5000), known)
     nodes = nodes_of(pending.batch(known))
-    assert (nodes.count("a"), nodes.count("b")) == (10, MAX_BATCH_COMMANDS - 10)
+    assert (nodes.count("a"), nodes.count("b")) == (10, FULL_BATCH - 10)
 
 
 def test_nodes_with_large_commands_take_turns() -> None:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from paxos.node.effects import Effects
     from paxos.node.election import Election
     from paxos.node.instrument import Instrument
-    from paxos.node.node import Node, open_node
+    from paxos.node.node import Node
+    from paxos.node.opening import open_node
     from paxos.node.term import Term
     from paxos.replicated.compaction import Compaction
     from paxos.replicated.effects import Intent
@@ -99,6 +100,7 @@ _HOMES = (
     "paxos.node.election",
     "paxos.node.instrument",
     "paxos.node.node",
+    "paxos.node.opening",
     "paxos.node.term",
     "paxos.replicated.compaction",
     "paxos.replicated.election_decrees",

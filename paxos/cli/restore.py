@@ -14,7 +14,7 @@ from paxos.journal import JournalError
 from paxos.journal.seeding import seed
 from paxos.journal.verification import verify
 from paxos.node.cluster import Cluster
-from paxos.node.opening import open_journal
+from paxos.node.journal_file import open_journal
 from paxos.protocol.records import Learned, Voted
 
 PATH: Final = click.Path(path_type=Path)

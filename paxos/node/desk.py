@@ -8,12 +8,13 @@ import trio
 
 from paxos.errors import CommandFailed, NodeClosed, OutcomeUnknown, StateDiverged
 from paxos.node.post import Post
+from paxos.node.reporting import status
 from paxos.replicated.messages import Answer, AskStatus, Outcome, Query, Readmit, Submit
 from paxos.replicated.state import MAX_ERROR
 from paxos.replicated.values import MAX_COMMAND_BYTES, Failure, Session
 
 if TYPE_CHECKING:
-    from paxos.node.node import Node
+    from paxos.node.services import Services
 
 MAX_UNDER_WAY = 1024
 """How many commands and questions of clients are under way at once; more are dropped."""
@@ -32,8 +33,8 @@ it applied through another, and then have it applied again.
 class Desk:
     """Takes what arrives, peers' messages included, and serves the clients among the senders."""
 
-    def __init__(self, node: Node, post: Post) -> None:
-        self._node = node
+    def __init__(self, services: Services, post: Post) -> None:
+        self._services = services
         self._post = post
         self._under_way: dict[tuple[str, int], int] = {}
         """What is under way, and how many bytes it has."""
@@ -46,12 +47,12 @@ class Desk:
             while True:
                 asked = await self._post.receive()
                 while self._post.alarms:
-                    self._node.happened(self._post.alarms.pop())
+                    self._services.happened(self._post.alarms.pop())
                 for client, message in asked:
                     if isinstance(message, Readmit):
-                        self._node.readmit(message.without)
+                        self._services.readmit(message.without)
                     if isinstance(message, AskStatus | Readmit):
-                        self._post.send((client,), self._node.status(message.number))
+                        self._post.send((client,), status(self._services, message.number))
                     elif isinstance(message, Submit | Query):
                         self._take(nursery, client, message)
                 self._post.dispatch()
@@ -93,7 +94,7 @@ class Desk:
     async def _propose(self, client: str, submit: Submit) -> Answer | None:
         """Propose a command under the client's name; the log knows whether it is a repetition."""
         try:
-            slot, result = await self._node.propose_as(
+            slot, result = await self._services.propose_as(
                 Session(client, 0), submit.number, submit.data
             )
         except StateDiverged:
@@ -108,15 +109,15 @@ class Desk:
 
     async def _query(self, query: Query) -> Answer | None:
         try:
-            data = await self._node.query(query.data)
+            data = await self._services.query(query.data)
         except (NodeClosed, StateDiverged):
             return None  # the client asks another member
         except CommandFailed as error:
             text = str(error).encode()[:MAX_ERROR]
-            return Answer(query.number, Outcome.FAILED, self._node.position - 1, text)
+            return Answer(query.number, Outcome.FAILED, self._services.position - 1, text)
         if len(data) > MAX_COMMAND_BYTES:
             text = (
                 f"the answer has {len(data):,} bytes, and may have {MAX_COMMAND_BYTES:,}".encode()
             )
-            return Answer(query.number, Outcome.FAILED, self._node.position - 1, text)
-        return Answer(query.number, Outcome.APPLIED, self._node.position - 1, data)
+            return Answer(query.number, Outcome.FAILED, self._services.position - 1, text)
+        return Answer(query.number, Outcome.APPLIED, self._services.position - 1, data)

@@ -26,7 +26,7 @@ from paxos.replicated.values import CommandId, Leadership
 from paxos.wire.fields import MAX_NAME
 
 if TYPE_CHECKING:
-    from paxos.node.node import Node
+    from paxos.node.services import Services
 
 ALARM = "elections"
 """The name of the office's alarm among the node's timers."""
@@ -60,10 +60,10 @@ class Part:
 class ElectionService:
     """What stands between the elections' public face, the node and its office."""
 
-    def __init__(self, node: Node, roles: Roles, timers: Timers, timing: Timing) -> None:
+    def __init__(self, services: Services, roles: Roles, timers: Timers, timing: Timing) -> None:
         self.timing = timing
         self.clock = Clock()
-        self._node = node
+        self._services = services
         self._roles = roles
         self._office = roles.office
         self._timers = timers
@@ -102,7 +102,7 @@ class ElectionService:
     @property
     def node_name(self) -> str:
         """The member's name."""
-        return self._node.name
+        return self._services.name
 
     def board(self, name: str) -> Board:
         """Return the board of an election for those who observe it."""
@@ -122,11 +122,11 @@ class ElectionService:
 
     async def decree(self, decree: Decree) -> Ruling:
         """Have a decree decided that needs no order among others. Raises `OutcomeUnknown`."""
-        return await self._node.decree(decree)
+        return await self._services.decree(decree)
 
     async def barrier(self) -> None:
         """Wait until what the node has learned is not older than this call."""
-        await self._node.barrier()
+        await self._services.readers.barrier()
 
     async def enter(self, name: str, priority: int, value: bytes) -> Part:
         """Stand in an election, when an earlier part in it has ended."""
@@ -134,7 +134,7 @@ class ElectionService:
         while (earlier := self._parts.get(name)) is not None:
             if not earlier.leaving:
                 raise ElectionRefused(
-                    f"{self._node.name} stands in {name} already: a node leads an election once at "
+                    f"{self.node_name} stands in {name} already: a node leads an election once at "
                     "a time, so leave that block first, or share its term"
                 )
             await earlier.out.wait()
@@ -208,7 +208,7 @@ class ElectionService:
 
     def _carry_out(self, effects: Effects) -> None:
         for effect in effects:
-            if not self._node.closed:
+            if not self._services.closed:
                 self._do(effect)
 
     def _do(self, effect: Effect) -> None:
@@ -216,11 +216,11 @@ class ElectionService:
             case Decide(decree):
                 command = self._roles.decree(decree)
                 self._decrees[command.id] = decree
-                self._node.send(command)
+                self._services.send(command)
             case Wake(earliest, latest):
                 self._timers.set(ALARM, earliest, latest)
             case Won(name, epoch):
-                leadership = Leadership(self._node.name, epoch, name)
+                leadership = Leadership(self._services.name, epoch, name)
                 part = self._parts[name]
                 if part.decided.is_set():
                     return  # the node is being closed

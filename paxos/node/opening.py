@@ -1,88 +1,106 @@
-"""How a node comes to its journal: opened, read to its end, and replaced if it is damaged."""
+"""How a node is opened: its journal, its transport, and what runs inside of the block."""
 
 from __future__ import annotations
 
-import math
 import os
-import stat
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from paxos.journal import Journal, JournalCorrupt, JournalError, SqliteJournal, set_aside
+import trio
+
+from paxos.journal import Journal
 from paxos.node.cluster import Cluster
-from paxos.node.snapshots import load_snapshot
-from paxos.node.storage import QUICK_SECONDS
-from paxos.protocol.records import Snapshotted
-from paxos.wire import decode_value, encode_value
+from paxos.node.instrument import Instrument
+from paxos.node.journal_file import is_quick, open_journal
+from paxos.node.key_file import watch_keys
+from paxos.node.node import Node
+from paxos.node.nursery import open_nursery
+from paxos.node.post import Post
+from paxos.node.services import Services
+from paxos.node.storage import open_storage
+from paxos.replicated.admission import JournalDoubted
+from paxos.replicated.compaction import Compaction
+from paxos.replicated.state import StateMachine
+from paxos.transport import UnreliableTransport, open_udp
+from paxos.wire import Wire
 
-TRIALS: Final = 4
-"""How many empty writes tell how quick a disk is; the quickest counts, for others may disturb."""
 
-PARTS: Final = ("", "-wal", "-shm", ".witness")
-"""What a journal's files add to its path."""
+@asynccontextmanager
+async def open_node(
+    cluster: Cluster,
+    name: str,
+    *,
+    data: str | os.PathLike[str] | Journal,
+    machine: StateMachine,
+    transport: UnreliableTransport | None = None,
+    instruments: tuple[Instrument, ...] = (),
+    compaction: Compaction | None = None,
+) -> AsyncIterator[Node]:
+    """Take part in a cluster as one of its members, inside the block.
 
-
-def open_journal(
-    path: str | os.PathLike[str], cluster: Cluster, name: str, damaged: Callable[[str], None]
-) -> Journal:
-    """Open a node's journal and read all of it.
-
-    A damaged one is set aside for a new one, which is in doubt: the node learns the log from the
-    others and votes again when they have readmitted it. Where there are no others nobody could
-    help, so there it is an error. ``damaged`` hears what was found, and what was done.
+    Args:
+        cluster: Who the members are.
+        name: Which of them this is.
+        data: The path of the node's journal, made if missing; or a `Journal`. A damaged journal
+            is set aside, and its content asked of the other members.
+        machine: What the chosen commands are applied to; fresh, since the newest snapshot is
+            restored to it, and the log from there on is replayed.
+        transport: A network other than UDP on the member's host and port.
+        instruments: Who watches.
+        compaction: When this node takes snapshots and lets the log before them go.
 
     Raises:
-        JournalCorrupt: The journal is damaged, and the node is the only member.
-        JournalError: The journal cannot be opened, or others can use its files; the text says why.
+        ConfigError: ``name`` is no member.
+        JournalError: The journal cannot be used; the text says why.
+        OSError: The member's address cannot be bound.
+        NameInUse: In the block, inside an exception group: an earlier process of this name lives.
 
     """
-    for part in PARTS:
-        _require_private(Path(f"{os.fspath(path)}{part}"))
+    member = cluster.member(name)
+    own_journal = isinstance(data, str | os.PathLike)
+
+    def tell_damage(what: str) -> None:
+        for instrument in instruments:
+            instrument.event(JournalDoubted(what))
+
+    if isinstance(data, str | os.PathLike):
+        journal = open_journal(data, cluster, name, tell_damage)
+    else:
+        journal = data
+    if journal.doubt:
+        tell_damage(journal.doubt)
     try:
-        return _open(path, cluster, name)
-    except JournalCorrupt as error:
-        if len(cluster.members) == 1:
-            raise
-        aside = set_aside(Path(path).resolve())
-        damaged(f"{error}; it is kept as {aside.name}, and the others are asked for its content")
-        return _open(path, cluster, name)
-
-
-def _open(path: str | os.PathLike[str], cluster: Cluster, name: str) -> Journal:
-    journal = SqliteJournal(
-        path, cluster=cluster.name, node=name, encode=encode_value, decode=decode_value
-    )
-    try:
-        for record in journal.recover():  # damage must be found before the node says anything
-            if isinstance(record, Snapshotted):
-                for _ in load_snapshot(journal, record).machine:
-                    pass
-    except BaseException:
-        journal.close()
-        raise
-    return journal
-
-
-def is_quick(journal: Journal) -> bool:
-    """Try whether the journal's disk syncs so quickly that the Trio loop may write by itself."""
-    fastest = math.inf
-    for _ in range(TRIALS):
-        began = time.perf_counter()
-        journal.write(())
-        fastest = min(fastest, time.perf_counter() - began)
-    return fastest <= QUICK_SECONDS
-
-
-def _require_private(path: Path) -> None:
-    """Refuse a file that others could have read or changed: it holds what the cluster decides."""
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:
-        return  # it is made private, or opening it says what is wrong
-    if mode & 0o077:
-        raise JournalError(
-            f"the journal's file {path} can be used by others than its owner (mode {mode:04o}); "
-            f"run: chmod 600 {path}"
-        )
+        if transport is None:
+            transport = await open_udp(member.host, member.port, cluster.datagram_limit)
+        wire = Wire(cluster.name, cluster.keys, name, cluster.datagram_limit, trio.current_time)
+        post = Post(cluster, name, transport, wire)
+        try:
+            quick = own_journal and is_quick(journal)
+            async with open_storage(journal, quick=quick) as storage:
+                services = Services(
+                    cluster,
+                    name,
+                    machine,
+                    journal,
+                    storage,
+                    post,
+                    instruments,
+                    compaction or Compaction(),
+                )
+                await post.resolve()
+                async with open_nursery() as nursery:
+                    nursery.start_soon(services.run)
+                    if cluster.key_file is not None:
+                        nursery.start_soon(watch_keys, cluster.key_file, wire, services.happened)
+                    try:
+                        yield Node(services)
+                    finally:
+                        with trio.CancelScope(shield=True):
+                            await services.farewell()
+                        services.close()
+                        nursery.cancel_scope.cancel()
+        finally:
+            transport.close()
+    finally:
+        if own_journal:
+            journal.close()

@@ -12,7 +12,8 @@ import trio
 from paxos.journal import JournalError
 from paxos.node.cluster import Cluster
 from paxos.node.instrument import Instrument
-from paxos.node.node import Node, open_node
+from paxos.node.node import Node
+from paxos.node.opening import open_node
 from paxos.protocol.events import Event
 from paxos.replicated.admission import JournalDoubted, NodeReadmitted
 from paxos.replicated.events import Alarm

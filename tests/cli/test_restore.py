@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from paxos.cli import app
 from paxos.node.cluster import Cluster
-from paxos.node.opening import open_journal
+from paxos.node.journal_file import open_journal
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Learned, Record, Voted
 from paxos.replicated.values import Leadership

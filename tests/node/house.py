@@ -10,7 +10,9 @@ from attrs import Factory, define, field
 from paxos.journal import MemoryJournal
 from paxos.node.cluster import Cluster, Member, Timing
 from paxos.node.instrument import Instrument
-from paxos.node.node import Node, open_node
+from paxos.node.node import Node
+from paxos.node.opening import open_node
+from paxos.node.services import Services
 from paxos.protocol.values import Value
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.values import Batch, Leadership
@@ -146,9 +148,13 @@ class House:
         """End the node without a word to anybody."""
         life = self.lives[name]
         life.plug.pulled = True
-        life.node.close()
+        self.services(name).close()
         life.scope.cancel()
         await life.ended.wait()
+
+    def services(self, name: str) -> Services:
+        """Return what a node is made of."""
+        return self.node(name)._services
 
     def cut(self, ones: Iterable[str], others: Iterable[str]) -> None:
         """Cut every link between the ones and the others, both ways."""

@@ -52,7 +52,7 @@ async def test_node_whose_state_differs_stops_and_says_so(
         await house.node(other).propose(b"more")
     with pytest.raises(StateDiverged):
         await house.node(other).barrier()
-    desk = house.node(other)._desk
+    desk = house.services(other).desk
     async with trio.open_nursery() as nursery:  # clients are left to the other members
         desk._take(nursery, "client-1", Submit(1, b"more"))
         desk._take(nursery, "client-1", Query(2, b"what"))
@@ -133,12 +133,12 @@ async def test_command_of_a_client_at_a_node_that_diverges_is_left_to_the_other_
     await house.start()
     leader = (await house.leader()).leader
     other = next(name for name in house.names if name != leader)
-    desk = house.node(other)._desk
+    desk = house.services(other).desk
     house.isolate(other)
     async with trio.open_nursery() as nursery:
         desk._take(nursery, "client-1", Submit(1, b"a client's"))
         await trio.sleep(1)
         replies: list[object] = []
         desk._post.send = lambda targets, message: replies.append(message)  # type: ignore[method-assign]
-        house.node(other).happened(Diverging(0, "it differs"))
+        house.services(other).happened(Diverging(0, "it differs"))
     assert replies == []

@@ -15,7 +15,7 @@ from paxos.errors import NameInUse
 from paxos.journal import MemoryJournal
 from paxos.node.alarms import CloneFound
 from paxos.node.instrument import Instrument
-from paxos.node.node import open_node
+from paxos.node.opening import open_node
 from paxos.protocol.events import Event
 from paxos.testing import MemoryTransport, Network
 from paxos.transport import Address
@@ -105,7 +105,7 @@ async def test_keys_are_exchanged_in_a_running_cluster_without_a_lost_decision(
     for ring in steps:
         for name in house.names:
             before = done
-            house.node(name)._post._wire.rekey(ring)
+            house.services(name).post._wire.rekey(ring)
             await trio.sleep(0.2)
             assert done > before
     assert await house.leader() == leadership

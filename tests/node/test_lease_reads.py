@@ -63,7 +63,7 @@ async def test_off_by_default(open_house: OpenHouse, autojump_clock: MockClock) 
     leader = await led(house)
     await house.node(leader).barrier(lease=True)
     assert leased(house, leader) == 0
-    assert house.node(leader)._engine.roles.proposer.candidacy.heartbeats.lease.until == {}
+    assert house.services(leader).roles.proposer.candidacy.heartbeats.lease.until == {}
 
 
 async def test_reader_waits_until_what_is_in_flight_is_applied(
@@ -74,7 +74,7 @@ async def test_reader_waits_until_what_is_in_flight_is_applied(
     node = house.node(leader)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(node.propose, b"y")
-        while node._engine.roles.proposer.leased_point() == node.position:
+        while node._services.roles.proposer.leased_point() == node.position:
             await trio.lowlevel.checkpoint()
         assert house.applied(leader) == [b"x"]
         await node.barrier(lease=True)

@@ -264,7 +264,7 @@ async def test_cancelled_proposal_makes_room_and_is_not_remembered(
         assert waiting.cancelled_caught
     await trio.sleep(1)
     assert node.statistics()["waiting"] == 0
-    assert node._engine.roles.proposer.own == {}
+    assert node._services.roles.proposer.own == {}
 
 
 async def test_closing_a_node_ends_its_proposals_with_an_unknown_outcome(

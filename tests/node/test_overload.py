@@ -185,7 +185,7 @@ async def test_decree_does_not_wait_for_room(
         for command in (b"a", b"b"):
             nursery.start_soon(house.node(other).propose, command)
         await trio.testing.wait_all_tasks_blocked(0.0)
-        nursery.start_soon(house.node(other).decree, Renew(1, 1_000_000))
+        nursery.start_soon(house.services(other).decree, Renew(1, 1_000_000))
         await trio.testing.wait_all_tasks_blocked(0.0)
         assert house.node(other).statistics()["waiting"] == 2
         assert house.node(other).statistics()["waiting_for_room"] == 1
@@ -202,7 +202,7 @@ async def test_no_command_is_overtaken_by_so_many_that_it_is_never_applied(
     monkeypatch.setattr(module, "MAX_IN_FLIGHT", 16)
     house, leader, _ = await settled_house(open_house)
     node = house.node(leader)
-    proposer = house.lives[leader].node._engine.roles.proposer
+    proposer = house.lives[leader].node._services.roles.proposer
     held: list[Command] = []
     on_adopted = type(proposer).on_adopted
 
@@ -227,7 +227,7 @@ async def test_no_command_is_overtaken_by_so_many_that_it_is_never_applied(
         await trio.sleep(10)
         assert 0 < len(answers) <= window // 2
         monkeypatch.setattr(LogProposer, "on_adopted", on_adopted)
-        node.send(held[0])
+        node._services.send(held[0])
     assert len(answers) == 2 * window + 1
     assert sum(answer.endswith(b":slow") for answer in answers) == 1
 
@@ -239,7 +239,7 @@ async def test_command_of_a_client_is_let_go_by_a_member_that_is_cut_off(
     house, _, other = await settled_house(open_house)
     house.isolate(other)
     node = house.node(other)
-    desk = node._desk
+    desk = node._services.desk
     with trio.fail_after(2 * GIVE_UP):
         async with trio.open_nursery() as nursery:
             desk._take(nursery, "client-1", Submit(1, b"x"))
@@ -247,4 +247,4 @@ async def test_command_of_a_client_is_let_go_by_a_member_that_is_cut_off(
             await trio.sleep(GIVE_UP - 1)
             assert node.statistics()["clients_under_way"] == 2
     assert node.statistics()["clients_under_way"] == node.statistics()["waiting"] == 0
-    assert node._engine.roles.proposer.own == {}
+    assert node._services.roles.proposer.own == {}

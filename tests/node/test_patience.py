@@ -93,7 +93,7 @@ async def test_what_is_patient_goes_along_with_what_is_urgent_and_waits_no_longe
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house, leader, (one, other) = await settled(open_house)
-    post = house.node(leader)._post
+    post = house.services(leader).post
     ballot = house.node(leader).status(0).ballot
     sent = post.statistics()["datagrams_out"]
 

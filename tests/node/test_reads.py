@@ -125,7 +125,7 @@ async def test_read_point_that_is_lost_with_its_leader_delays_a_reader_by_a_fail
     await house.start()
     first = await house.leader()
     reader = next(name for name in house.names if name != first.leader)
-    house.node(first.leader)._engine.roles.proposer.candidacy.proposer.state.next_slot += 5  # type: ignore[union-attr]
+    house.services(first.leader).roles.proposer.candidacy.proposer.state.next_slot += 5  # type: ignore[union-attr]
     with trio.move_on_after(0.1):
         await house.node(reader).barrier()
     async with trio.open_nursery() as nursery:

@@ -72,7 +72,8 @@ async def test_what_a_running_node_and_its_client_say_is_silent(
         shown = repr((await client.status(), client))
     for name in house.names:
         node = house.node(name)
-        shown += repr((node, node.statistics(), node.status(1), node._post, node._engine))
+        services = house.services(name)
+        shown += repr((node, node.statistics(), node.status(1), services.post, services.engine))
     assert_silent(shown + caplog.text, house.cluster.keys)
 
 

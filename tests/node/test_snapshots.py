@@ -140,7 +140,7 @@ async def test_another_node_goes_on_when_the_sender_of_a_snapshot_dies(
     await house.start("node1", "node2", "node3", "node4")
     await propose(house, "node1", 90, PIECE_BYTES)
     await house.start("node5")
-    learner = house.node("node5")._engine.roles.learner
+    learner = house.services("node5").roles.learner
     with trio.fail_after(60):
         while learner.fetching is None or not learner.fetching.arrived:
             await trio.sleep(0.001)
@@ -179,7 +179,7 @@ async def test_decisions_begin_at_any_slot_that_is_kept_and_know_repetitions(
     await propose(house, "node1", 60)
     await house.agreed()
     node, first = house.node("node2"), house.journals["node2"].first
-    old = house.node("node1")._engine.roles.learner.session
+    old = house.services("node1").roles.learner.session
     # a command from before the snapshot, proposed again as if its answer had been lost
     node1 = house.node("node1")
     repeated = next(
@@ -189,7 +189,7 @@ async def test_decisions_begin_at_any_slot_that_is_kept_and_know_repetitions(
         if command.session == old
     )
     leader = await house.leader()
-    house.node(leader.leader)._post.deliver("node1", Propose((repeated,), 0))
+    house.services(leader.leader).post.deliver("node1", Propose((repeated,), 0))
     await node1.propose(b"last")
     decided = []
     async for slot, command in node.decisions(first + 3):
@@ -278,7 +278,7 @@ async def test_cluster_recovers_when_every_node_restarts_while_one_fetches(
     await house.start("node1", "node2")
     await propose(house, "node1", 90, PIECE_BYTES)
     await house.start("node3")
-    learner = house.node("node3")._engine.roles.learner
+    learner = house.services("node3").roles.learner
     while learner.fetching is None or len(learner.fetching.arrived) < 5:
         await trio.sleep(0.001)
     for name in house.names:

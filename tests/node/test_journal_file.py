@@ -10,7 +10,7 @@ import pytest
 
 from paxos.journal import JournalCorrupt, JournalError
 from paxos.node.cluster import Cluster
-from paxos.node.opening import open_journal
+from paxos.node.journal_file import open_journal
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Learned, Promised, Voted
 from paxos.replicated.values import Leadership

@@ -43,7 +43,7 @@ LATER_RECORDS: Final = 256
 QUICK_SECONDS: Final = 0.0005
 """A disk that can sync within this time is quick: a switch to the thread and back costs as much."""
 
-LONG_SECONDS: Final = 0.005
+LONG_SECONDS: Final = 0.0025
 """A write that kept the loop for longer may have been the disk's fault."""
 
 AWAY_FACTOR: Final = 100

@@ -41,10 +41,10 @@ def status(services: Services, number: int) -> Status:
     """Return what this node tells a client about itself."""
     proposer, learner = services.roles.proposer, services.roles.learner
     candidacy, leadership = proposer.candidacy, services.view.leadership
-    silenced = services.roles.failure or services.roles.admission.why
+    admission = services.roles.admission
     serving = isinstance(candidacy.state, Serving)
     role = "leader" if proposer.serving else "follower" if candidacy.why == "" else "candidate"
-    why = silenced or candidacy.why
+    why = admission.why or candidacy.why
     if not why and leadership is None:
         why = "a new leader is catching up" if serving else "waiting for the log"
     return Status(
@@ -56,7 +56,7 @@ def status(services: Services, number: int) -> Status:
         ballot=max(candidacy.proposer.highest, services.roles.acceptor.promised),
         frontier=learner.learner.frontier,
         target=learner.learner.target,
-        voting=not silenced,
+        voting=admission.voting,
         why=why[:1000],
         first=services.journal.first,
         fetched=0 if learner.fetching is None else learner.fetching.arrived_bytes,

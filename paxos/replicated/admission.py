@@ -63,6 +63,8 @@ class Admission:
     doubt: str = ""
     """Why the journal may have forgotten something; empty when it has not."""
     admitted: bool = False
+    failure: str = ""
+    """Why this life of the node never votes again; empty as long as its journal can be written."""
     known: dict[str, Mark] = field(factory=dict)
     """By name, the journals of the other members."""
     answered: set[str] = field(factory=set)
@@ -85,10 +87,23 @@ class Admission:
         self.admitted = not self.doubt and self._is_quorum()
 
     @property
+    def voting(self) -> bool:
+        """Whether this node votes and stands; else it is silent, but for what it learns."""
+        return self.admitted and not self.failure
+
+    @property
+    def asking(self) -> bool:
+        """Whether it is silent only until the others have answered.
+
+        One whose journal has failed asks nobody: a ballot that it begins for that is not durable.
+        """
+        return not self.admitted and not self.failure
+
+    @property
     def why(self) -> str:
         """Why this node may not vote, for people; empty when it may."""
-        if self.admitted:
-            return ""
+        if self.admitted or self.failure:
+            return self.failure
         if not self.doubt:
             members, answered = self.quorums.members(0), len(self.answered) + 1
             return (
@@ -136,7 +151,7 @@ class Admission:
 
     def wake(self, now: float) -> Effects:
         """Ask the others, again and again until this node is admitted."""
-        if self.admitted:
+        if not self.asking:
             return ()
         if now < self.due:
             if now < self.repeat:

@@ -35,19 +35,16 @@ class Candidate:
     """Behind it the members stand by rank."""
     via: tuple[str, float] | None = None
     """A node that hears a leader which this one does not, and until when that is believed."""
-    failure: str = ""
-    """Why this node can keep no ballots any more; empty when it can."""
     why: str = "just started"
     """Why no leader is known, for people; empty when one is."""
 
     @property
-    def disabled(self) -> str:
-        """Why this node may not stand at all; empty when it may."""
-        return self.failure or self.heartbeats.admission.why
+    def disabled(self) -> bool:
+        """Whether this node may not stand at all, as it may not vote."""
+        return not self.heartbeats.admission.voting
 
-    def disable(self, why: str) -> None:
-        """Never stand again: this node cannot keep its ballots."""
-        self.failure = why
+    def retire(self) -> None:
+        """Give up what is under way: this node cannot keep its ballots any more."""
         self.proposer.stop()
         self._stand_later(0)
 

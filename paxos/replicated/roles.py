@@ -82,8 +82,6 @@ class Roles:
     proposer: LogProposer
     learner: LogLearner
     admission: Admission
-    failure: str = ""
-    """Why this node votes no more: its journal has failed. Empty as long as it can be written."""
     implausible: int = 0
     """How many messages were dropped for what they said."""
     office: Office = field(init=False)
@@ -180,13 +178,11 @@ class Roles:
             proposer = self.proposer
             for source, message in inbox:
                 if message is None:
-                    effects += proposer.wake(now)
-                    if not self.failure:  # else its ballot may not be durable, and nothing will be
-                        effects += self.admission.wake(now)
+                    effects += proposer.wake(now) + self.admission.wake(now)
                 elif isinstance(message, AskMemory):
                     effects.append(self._remember(source, message))
                 else:
-                    if not self.admission.admitted and not self.failure:
+                    if self.admission.asking:
                         effects += self._admit(source, message, now)
                     effects += proposer.handle(source, message, now)
             effects += proposer.flush(now)
@@ -215,14 +211,19 @@ class Roles:
                 effects.append(Implausible(source, type(message).__name__, *reach(message)))
         return plausible
 
+    @property
+    def failure(self) -> str:
+        """Why this node votes no more: its journal failed, or its state diverged; empty if not."""
+        return self.admission.failure
+
     def fail(self, why: str) -> None:
         """Vote no more, and begin no ballot any more.
 
         The journal cannot be written, or the state has diverged. A failed sync is final: what it
         should have made durable was never said to anybody.
         """
-        self.failure = self.failure or why
-        self.proposer.candidacy.disable(why)
+        self.admission.failure = self.failure or why
+        self.proposer.candidacy.retire()
         self.office.disabled = True
 
     def next_id(self) -> CommandId:
@@ -245,7 +246,7 @@ class Roles:
     def _accept(self, source: str, message: Message | None, now: float) -> Effects:
         if isinstance(message, Advanced):
             self.acceptor.advance(message.frontier)
-        elif message is not None and self.admission.admitted and not self.failure:
+        elif message is not None and self.admission.voting:
             grants = self.proposer.candidacy.heartbeats.grants
             if isinstance(message, Prepare) and grants.hold_back(message.ballot, now):
                 return ()

@@ -12,9 +12,9 @@ from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Accept, Chosen, Message
-from paxos.replicated.messages import Propose, Refused
+from paxos.replicated.messages import Probe, Propose, Refused
 from paxos.replicated.routing import ROUTES, Role
-from paxos.transport import Address, UnreliableTransport
+from paxos.transport import KNOCK, Address, UnreliableTransport
 from paxos.wire import Wire, encode
 
 PATIENT = frozenset((Chosen,))
@@ -87,6 +87,9 @@ class Post:
 
     def send(self, targets: tuple[str, ...], message: Message) -> None:
         """Send to each target: at once to this node's roles, at `flush` to others."""
+        if isinstance(message, Probe) and not message.answer:
+            self._knock(targets)
+            return
         encoded: bytes | None = None
         for target in targets:
             if target == self._name:
@@ -99,6 +102,12 @@ class Post:
             self._urgent = True
             if len(encoded) >= LONG_ACCEPT and type(message) is Accept:
                 self.flush()
+
+    def _knock(self, targets: tuple[str, ...]) -> None:
+        """Send probes that want no answer: whether they are refused is all that matters."""
+        for target in targets:
+            if (address := self._addresses.get(target)) is not None:
+                self._transport.send(address, KNOCK)
 
     def flush(self) -> None:
         """Send what waits, in as few datagrams as hold it."""

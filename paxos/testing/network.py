@@ -18,12 +18,12 @@ import trio
 from attrs import define
 
 from paxos.testing.faults import Faults
-from paxos.transport.base import MAX_DATAGRAM, MAX_DRAIN, Address
+from paxos.transport.base import KNOCK, MAX_DATAGRAM, MAX_DRAIN, Address
 
 MAX_IN_FLIGHT: Final = 65_536
 """The most datagrams on their way in one network; more are lost."""
 
-NAMES: Final = ("sent", "received", "inbox_full", "receive_truncated", "refused")
+NAMES: Final = ("sent", "received", "knocks", "inbox_full", "receive_truncated", "refused")
 """What every transport counts, from the beginning."""
 
 MAX_INBOX: Final = 4_096
@@ -209,7 +209,9 @@ class MemoryTransport:
         self._arrived.set()
 
     def _arrive(self, datagram: bytes, source: Address) -> None:
-        if len(datagram) > self._max_datagram:
+        if datagram == KNOCK:
+            self._counts["knocks"] += 1
+        elif len(datagram) > self._max_datagram:
             self._counts["receive_truncated"] += 1
         elif len(self._inbox) >= MAX_INBOX:
             self._counts["inbox_full"] += 1

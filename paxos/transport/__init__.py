@@ -5,10 +5,11 @@ A datagram on the wire is what `paxos.wire.Wire` made of it, one UDP payload eac
 `paxos.testing.Network` those for tests.
 """
 
-from paxos.transport.base import MAX_DATAGRAM, Address, UnreliableTransport
+from paxos.transport.base import KNOCK, MAX_DATAGRAM, Address, UnreliableTransport
 from paxos.transport.udp import UdpTransport, open_udp, resolve
 
 __all__ = [
+    "KNOCK",
     "MAX_DATAGRAM",
     "Address",
     "UdpTransport",

@@ -11,6 +11,10 @@ Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 MAX_DATAGRAM = 1_400
 """What passes nearly every path unfragmented, tunnels included, in bytes."""
 
+KNOCK = b""
+"""A datagram that says nothing: it only finds out whether a machine refuses it, because nobody
+listens there. Whoever receives it drops it; so being knocked at costs next to nothing."""
+
 MAX_DRAIN = 128
 """The most datagrams that one `UnreliableTransport.receive` takes from one queue."""
 
@@ -41,7 +45,8 @@ class UnreliableTransport(Protocol):
     async def receive(self) -> list[tuple[bytes, Address]]:
         """Wait for datagrams; return those that are there, with their sources' addresses.
 
-        It also returns, perhaps with nothing, when there are new `refusals`.
+        It also returns, perhaps with nothing, when there are new `refusals`. A `KNOCK` need not
+        be returned.
 
         Raises `trio.ClosedResourceError` once closed.
         """

@@ -22,7 +22,7 @@ from typing import Any, Final, cast
 
 import trio
 
-from paxos.transport.base import MAX_DATAGRAM, MAX_DRAIN, Address
+from paxos.transport.base import KNOCK, MAX_DATAGRAM, MAX_DRAIN, Address
 
 SOCKET_BUFFER: Final = 4 << 20
 """Asked of the system for each direction, in bytes; it may silently give less."""
@@ -89,7 +89,7 @@ class UdpTransport:
         self._poll = select.epoll()
         self._poll.register(sock, select.EPOLLIN)
         self._refusals: list[Address] = []
-        names = ("sent", "received", "send_full", "receive_truncated", "refused")
+        names = ("sent", "received", "knocks", "send_full", "receive_truncated", "refused")
         self._counts = Counter(dict.fromkeys(names, 0))
 
     def __enter__(self) -> UdpTransport:
@@ -243,7 +243,9 @@ class UdpTransport:
                 if isinstance(error, ConnectionRefusedError):
                     self._note_refusal(sock)
                 continue
-            if len(datagram) > longest:
+            if datagram == KNOCK:
+                self._counts["knocks"] += 1
+            elif len(datagram) > longest:
                 self._counts["receive_truncated"] += 1
             else:
                 datagrams.append((datagram, address))

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from paxos.transport import Address, UdpTransport, UnreliableTransport, open_udp, resolve
+from paxos.transport import KNOCK, Address, UdpTransport, UnreliableTransport, open_udp, resolve
 from paxos.transport.base import MAX_DRAIN
 from paxos.transport.udp import MAX_STRANGERS
 
@@ -55,7 +55,7 @@ async def test_all_that_is_there_arrives_in_one_drain(
 async def test_a_drain_is_bounded(two: tuple[UdpTransport, UdpTransport]) -> None:
     one, other = two
     for _ in range(MAX_DRAIN + 5):
-        one.send(other.address, b"")
+        one.send(other.address, b"x")
     assert len(await receive(other)) == MAX_DRAIN
     assert len(await receive(other)) == 5
 
@@ -220,7 +220,7 @@ async def test_a_burst_of_strangers_is_taken_bit_by_bit(
     one, other = two
     other.favour([("127.0.0.1", 9)])
     for _ in range(MAX_STRANGERS + 5):
-        one.send(other.address, b"")
+        one.send(other.address, b"x")
     assert len(await receive(other)) == MAX_STRANGERS
     assert len(await receive(other)) == 5
 
@@ -303,3 +303,17 @@ async def test_refusal_that_was_heard_does_not_wake_again(closed_port: tuple[str
         with trio.move_on_after(0.05) as patience:
             await transport.receive()
         assert patience.cancelled_caught
+
+
+async def test_knock_is_dropped_and_only_a_refusal_of_it_is_heard(
+    two: tuple[UdpTransport, UdpTransport], closed_port: tuple[str, int]
+) -> None:
+    one, other = two
+    one.send(other.address, KNOCK)
+    one.send(other.address, b"hello")
+    assert await receive(other) == [(b"hello", one.address)]
+    assert other.statistics()["knocks"] == 1
+    one.favour([closed_port])
+    one.send(closed_port, KNOCK)
+    assert await receive(one) == []
+    assert one.refusals() == [closed_port]

@@ -77,6 +77,8 @@ class Serving:
     """When the log last grew, or had nothing open."""
     excused: bool = False
     """Whether silence was excused since a follower last answered."""
+    recent: set[str] = field(factory=set)
+    """Who had answered lately when the last heartbeat was sent."""
 
     def hear(self, source: str, now: float) -> None:
         """Note that a follower has answered."""

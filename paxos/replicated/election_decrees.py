@@ -9,7 +9,7 @@ decree                   proposed by                  meaning
 `Proclaim`               a leader                     this is the value of my term
 `HandOver`               anybody                      let this candidate follow the leader
 `Expire`                 the log's leader             that node has not renewed in time
-`Leadership`             the log's leader             the head of the roster leads, in this epoch
+`Leadership`             the log's leader             this candidate leads, in this epoch
 ======================== ============================ ==========================================
 
 A decree of a node's new life ends all candidacies and terms of its former one.
@@ -99,9 +99,6 @@ class Expire(ElectionDecree):
     node: str
     boot: int
     renewal: int
-    waiting: bool = False
-    """Whether this is void, too, if the node leads anything by now. A node that only waits is
-    missed sooner, since no lease of it protects anything: the dead must not be appointed."""
 
 
 # What they change.

@@ -56,11 +56,10 @@ class Election:
     roster: dict[str, Candidate] = field(factory=dict)
     """By name, those who wait."""
 
-    def head(self) -> Candidate | None:
-        """Return who leads next: the heir, or the highest priority, then who came first."""
-        if self.heir in self.roster:
-            return self.roster[self.heir]
-        return min(self.roster.values(), key=lambda c: (-c.priority, c.order), default=None)
+    def queue(self) -> list[Candidate]:
+        """Return who waits, in order: the heir, then the highest priority, then who came first."""
+        heir = self.heir
+        return sorted(self.roster.values(), key=lambda c: (c.node != heir, -c.priority, c.order))
 
     def view(self, name: str) -> ElectionView:
         """Return who leads; ``name`` is the election's."""
@@ -115,10 +114,7 @@ class Elections:
 
     def candidates(self, name: str) -> tuple[Candidate, ...]:
         """Return who waits to lead, the next one first."""
-        election = self.by_name.get(name) or Election()
-        head = election.head()
-        key = lambda c: (c is not head, -c.priority, c.order)  # noqa: E731 - a name for the order
-        return tuple(sorted(election.roster.values(), key=key))
+        return tuple((self.by_name.get(name) or Election()).queue())
 
     def snapshot(self) -> ElectionsSnapshot:
         """Return a copy that no later decree changes."""
@@ -207,18 +203,20 @@ class Elections:
         return CARRIED
 
     def _appoint(self, decree: Leadership, changes: list[Change]) -> Ruling:
-        """One leader for each epoch, and epochs rise by one: the head of the roster leads next."""
+        """One leader for each epoch, and epochs rise by one; any candidate will do.
+
+        Which of them the log's leader says, since it sees which of them live.
+        """
         name = decree.election
         election = self.by_name.get(name) or Election()
-        head = election.head()
         if election.leader is not None or decree.epoch != election.epoch + 1:
             return Void(f"{name} is at epoch {election.epoch} already")
-        if head is None or head.node != decree.leader:
-            return Void(f"{decree.leader} is not the first candidate of {name}")
-        del election.roster[head.node]
-        election.epoch, election.leader, election.heir = decree.epoch, head.node, None
-        election.value, election.reason = head.value, ""
-        self.sessions[head.node].terms += 1
+        next_ = election.roster.pop(decree.leader, None)
+        if next_ is None:
+            return Void(f"{decree.leader} is no candidate of {name}")
+        election.epoch, election.leader, election.heir = decree.epoch, next_.node, None
+        election.value, election.reason = next_.value, ""
+        self.sessions[next_.node].terms += 1
         self._note_vacancy(name, election)
         changes.append(LeaderChanged(name, election.view(name)))
         return CARRIED
@@ -250,8 +248,6 @@ class Elections:
         theirs = self.sessions.get(decree.node)
         if theirs is None or (theirs.boot, theirs.renewal) != (decree.boot, decree.renewal):
             return Void(f"{decree.node} has renewed its session")
-        if decree.waiting and theirs.terms:
-            return Void(f"{decree.node} leads by now, and its lease lasts")
         self._end(decree.node, "expired", changes)
         return CARRIED
 

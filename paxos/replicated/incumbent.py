@@ -61,7 +61,7 @@ class Incumbent(Candidate):
         """Say that this leader lives, as long as a quorum says that it hears."""
         ballot, others, suspicion = self.proposer.state, self.others(), self.pace.timing.suspicion
         assert isinstance(ballot, Leading)
-        recent = state.heard_by(now, suspicion)
+        recent = state.recent = state.heard_by(now, suspicion)
         if not self._is_quorum(recent | {self.proposer.name}):
             lost = QuorumLost(ballot.ballot, tuple(sorted(recent)))
             why = f"this node led, but only {len(recent)} of {len(state.contact)} others hear it"

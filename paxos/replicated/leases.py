@@ -23,9 +23,9 @@ from paxos.replicated.timing import Timing
 RENEWALS_IN_A_LEASE = 4
 """How often a session is renewed while one lease lasts."""
 
-CANDIDATES_SHARE = 0.75
-"""Share of its lease after which a silent node that only waits is missed. A candidate that dies
-together with the leader is so gone before the leader's lease has ended."""
+LIVELY = 0.5
+"""Share of its lease within which a candidate that lives has renewed it. One that has not keeps
+its place in the queue, but is not appointed: it would first have to expire."""
 
 REMEMBERED = 16
 """How many renewals under way are remembered; by then the first has run out."""
@@ -77,6 +77,10 @@ class Vigil:
     timing: Timing
     heard: dict[str, tuple[int, int, float]] = field(factory=dict)
     """By node: boot, renewal, and when it was applied here, or later."""
+    since: float = -math.inf
+    """Since when this node leads the log. Before, perhaps nobody did, and no session could be
+    renewed: candidates are not missed for that. Those who led do not believe it any more, so they
+    are."""
 
     def look(self, sessions: Mapping[str, NodeSession], now: float) -> None:
         """Note what was renewed; called after it was applied, so ``now`` is never too early."""
@@ -86,13 +90,18 @@ class Vigil:
 
     def end(self, node: str, session: NodeSession) -> float:
         """Return when a session may be called expired."""
-        share = 1 + self.timing.drift if session.terms else CANDIDATES_SHARE
-        return self.heard[node][2] + session.lease / 1e6 * share
+        heard = self.heard[node][2]
+        begun = heard if session.terms else max(heard, self.since)
+        return begun + session.lease / 1e6 * (1 + self.timing.drift)
+
+    def lively(self, node: str, session: NodeSession, now: float) -> bool:
+        """Tell whether a node has renewed its session lately."""
+        return now < self.heard[node][2] + session.lease / 1e6 * LIVELY
 
     def expired(self, sessions: Mapping[str, NodeSession], now: float) -> list[Expire]:
         """Return the expiries that may be proposed; each names the renewal on which it rests."""
         return [
-            Expire(node, *self.heard[node][:2], waiting=not session.terms)
+            Expire(node, *self.heard[node][:2])
             for node, session in sessions.items()
             if session.held and now >= self.end(node, session)
         ]

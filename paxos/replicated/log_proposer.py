@@ -109,6 +109,11 @@ class LogProposer:
                 return ballot.node
         return None
 
+    def hears(self, node: str) -> bool:
+        """Tell whether a member has answered this leader lately; itself, it does hear."""
+        state = self.candidacy.state
+        return isinstance(state, Serving) and (node == self.name or node in state.recent)
+
     def start(self) -> Effects:
         """Begin to take part."""
         return self.candidacy.start()

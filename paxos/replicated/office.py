@@ -28,7 +28,7 @@ from paxos.replicated.election_decrees import (
     Resign,
     SessionEnded,
 )
-from paxos.replicated.elections import Elections
+from paxos.replicated.elections import Election, Elections
 from paxos.replicated.leases import Lease, Vigil
 from paxos.replicated.standing import Decide, Loss, Lost, Out, Standing, Won
 from paxos.replicated.state import ReplicatedState
@@ -49,6 +49,10 @@ class Log(Protocol):
 
     def live_leader(self) -> str | None:
         """Return who leads the log, as far as this node knows."""
+        ...
+
+    def hears(self, node: str) -> bool:
+        """Tell whether a member has answered lately, where this node leads the log."""
         ...
 
 
@@ -177,8 +181,10 @@ class Office:
         self.vigil.look(elections.sessions, now)
         effects = [*self._lapse(now), *self._jump(now), *self._renew(now)]
         due = self._due()
-        self._presiding = self.log.serving
+        presided, self._presiding = self._presiding, self.log.serving
         if self._presiding:
+            if not presided:
+                self.vigil.since = now
             effects += self._preside(now)
             due = min(due, self.vigil.next(elections.sessions, now))
         self.tended = now
@@ -225,20 +231,31 @@ class Office:
     def _preside(self, now: float) -> Effects:
         """As the leader of the log: expire who did not renew, and appoint who is next."""
         elections, effects = self._elections, list[Effect]()
-        expired = self.vigil.expired(elections.sessions, now)
-        for expire in expired:
+        for expire in self.vigil.expired(elections.sessions, now):
             if expire not in self._expiring:
                 self._expiring.add(expire)
                 effects.append(Decide(expire))
-        gone = {expire.node for expire in expired}
         for name in elections.vacant:
             election = elections.by_name[name]
-            head = election.head()
-            assert head is not None, f"{name} is vacant and has no candidate"
-            if head.node not in gone and name not in self._appointing:
-                self._appointing[name] = Leadership(head.node, election.epoch + 1, name)
+            next_ = None if name in self._appointing else self._next(election, now)
+            if next_ is not None:
+                self._appointing[name] = Leadership(next_, election.epoch + 1, name)
                 effects.append(Decide(self._appointing[name]))
         return tuple(effects)
+
+    def _next(self, election: Election, now: float) -> str | None:
+        """Return the first candidate that lives, as far as anybody can tell; None if none does.
+
+        Whoever were appointed and does not live would have to expire before the next one. Who has
+        renewed its session, but answers this node no more, is only taken where no other is there.
+        """
+        sessions = self._elections.sessions
+        lively = [
+            candidate.node
+            for candidate in election.queue()
+            if self.vigil.lively(candidate.node, sessions[candidate.node], now)
+        ]
+        return next((node for node in lively if self.log.hears(node)), next(iter(lively), None))
 
     # One election.
 

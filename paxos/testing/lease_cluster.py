@@ -61,6 +61,10 @@ class Presidency:
         """Return somebody."""
         return "somebody"
 
+    def hears(self, node: str) -> bool:
+        """Hear half of the nodes."""
+        return node < "c"
+
 
 @define
 class Seat:

@@ -19,7 +19,7 @@ from paxos.replicated.effect_decrees import MAX_KEY, MAX_OUTCOME, MAX_RETENTION
 from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED
 from paxos.replicated.values import Leadership
 from paxos.wire.cbor import Malformed
-from paxos.wire.fields import FLAG, NAME, NATURAL, SLOT_OR_NONE, Field, natural
+from paxos.wire.fields import NAME, NATURAL, SLOT_OR_NONE, Field, natural
 
 
 def _read_priority(item: Any) -> int:
@@ -65,7 +65,7 @@ LAYOUTS: Final[dict[int, tuple[type[Decree], tuple[Field, ...]]]] = {
     4: (elections.Resign, (NAME,)),
     5: (elections.Proclaim, (NAME, NATURAL, PROCLAIMED)),
     6: (elections.HandOver, (NAME, NATURAL, NAME)),
-    7: (elections.Expire, (NAME, NATURAL, NATURAL, FLAG)),
+    7: (elections.Expire, (NAME, NATURAL, NATURAL)),
     16: (effects.Intend, (NAME, KEY, NATURAL, SLOT_OR_NONE, RETENTION)),
     17: (effects.Conclude, (NAME, KEY, EFFECT_OUTCOME, NATURAL)),
 }

@@ -18,6 +18,12 @@ class Presidency:
     serving = False
     leader: str | None = "node9"
 
+    def __init__(self) -> None:
+        self.silent: set[str] = set()
+
+    def hears(self, node: str) -> bool:
+        return node not in self.silent
+
     def live_leader(self) -> str | None:
         return self.leader
 

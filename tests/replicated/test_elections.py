@@ -69,7 +69,7 @@ def ruled(*leaders: str) -> Log:
     return log
 
 
-def test_head_of_the_roster_is_appointed_and_leads() -> None:
+def test_candidate_is_appointed_and_leads() -> None:
     log = ruled("node1")
     assert log.view == ElectionView(Leadership("node1", 1, "billing"), b"node1", "")
     assert log.changes == [LeaderChanged("billing", log.view)]
@@ -121,9 +121,15 @@ def test_roster_is_in_order_of_priority_then_of_arrival() -> None:
     for node, priority in (("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1)):
         log.campaign(node, priority)
     assert log.roster == ["b", "d", "a", "c", "e"]
-    for wrong in "acde":
-        assert isinstance(log.appoint(wrong, 1), Void)
+
+
+def test_any_candidate_may_be_appointed_and_the_others_keep_their_places() -> None:
+    log = Log()
+    for node in "abc":
+        log.campaign(node)
+    assert log.appoint("d", 1) == Void("d is no candidate of billing")
     assert log.appoint("b", 1) == Carried()
+    assert log.roster == ["a", "c"]
 
 
 def test_only_the_leader_of_the_epoch_proclaims() -> None:
@@ -238,16 +244,16 @@ def test_elections_are_vacant_while_candidates_wait_and_nobody_leads() -> None:
     assert list(log.elections.vacant) == []
 
 
-def test_expiry_of_a_waiting_node_is_void_if_it_leads_by_then() -> None:
+def test_terms_of_a_node_are_counted_from_its_appointment_to_its_end() -> None:
     log = Log()
     log.campaign("node1")
-    log.campaign("node2")
-    for node in ("node1", "node2"):
-        assert log.elections.sessions[node].terms == 0
+    log.campaign("node1", election="reports")
+    assert log.elections.sessions["node1"].terms == 0
     log.appoint("node1", 1)
-    assert isinstance(log.decide("node9", Expire("node1", 1, 1, waiting=True)), Void)
-    assert log.decide("node9", Expire("node2", 1, 1, waiting=True)) == Carried()
-    assert log.view.leadership == Leadership("node1", 1, "billing")
-    assert log.roster == []
+    assert log.elections.sessions["node1"].terms == 1
+    log.appoint("node1", 1, "reports")
+    assert log.elections.sessions["node1"].terms == 2
     log.decide("node1", Resign("billing"))
+    assert log.elections.sessions["node1"].terms == 1
+    log.expire("node1")
     assert log.elections.sessions["node1"].terms == 0

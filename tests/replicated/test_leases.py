@@ -110,9 +110,21 @@ def test_holder_stops_before_others_begin_by_clocks_at_both_ends_of_the_drift() 
     assert lease.until / slow <= vigil.end("node1", session(1)["node1"]) / fast
 
 
-def test_node_that_only_waits_is_missed_sooner_by_an_expiry_that_spares_a_leader() -> None:
+def test_candidate_is_missed_only_for_time_in_which_somebody_led_the_log_and_a_leader_is_not() -> (
+    None
+):
     vigil = Vigil(TIMING)
-    sessions = {"node1": NodeSession(3, 7, 1_000_000, {"billing"})}
+    waiting = NodeSession(3, 7, 1_000_000, {"billing"})
+    sessions = {"node1": waiting, "node2": session(5)["node1"]}
     vigil.look(sessions, 20.0)
-    assert vigil.expired(sessions, 20.74) == []
-    assert vigil.expired(sessions, 20.76) == [Expire("node1", 3, 7, waiting=True)]
+    vigil.since = 22.0
+    assert vigil.expired(sessions, 22.0) == [Expire("node2", 3, 5)]
+    assert Expire("node1", 3, 7) not in vigil.expired(sessions, 23.04)
+    assert Expire("node1", 3, 7) in vigil.expired(sessions, 23.06)
+
+
+def test_candidate_lives_that_has_renewed_within_half_its_lease() -> None:
+    vigil = Vigil(TIMING)
+    vigil.look(session(7), 20.0)
+    assert vigil.lively("node1", session(7)["node1"], 20.49)
+    assert not vigil.lively("node1", session(7)["node1"], 20.51)

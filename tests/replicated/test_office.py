@@ -130,12 +130,13 @@ def test_refused_campaign_is_out_with_the_reason() -> None:
     assert desk.office.standings == {}
 
 
-def test_leader_of_the_log_appoints_the_head_once_and_another_when_that_was_void() -> None:
+def test_leader_of_the_log_appoints_once_and_again_when_that_was_void() -> None:
     desk = Desk()
     desk.log.serving = True
     for node, priority in (("node2", 0), ("node3", 5)):
         wanted = desk.decide(Campaign(1, MICROSECONDS, "billing", priority, b""), 0.1, by=node)
     assert wanted == []  # the appointment of node2 is under way
+    desk.decide(Resign("billing"), 0.2, by="node2")
     (appoint,) = desk.decide(Leadership("node2", 1, "billing"), 0.2)
     assert appoint == Leadership("node3", 1, "billing")
 
@@ -149,8 +150,8 @@ def test_leader_of_the_log_expires_once_and_appoints_nobody_who_has_expired() ->
     assert desk.take(desk.office.wake(1.04)) == []
     assert desk.take(desk.office.wake(1.06)) == [Expire("node2", 1, 1)]
     assert desk.take(desk.office.wake(1.07)) == []
-    assert desk.take(desk.office.wake(1.26)) == [Expire("node3", 1, 1, waiting=True)]
-    assert desk.decide(Expire("node2", 1, 1), 1.27) == []
+    assert desk.decide(Expire("node2", 1, 1), 1.5) == []  # node3 is silent for too long by now
+    assert desk.take(desk.office.wake(1.56)) == [Expire("node3", 1, 1)]
 
 
 def test_who_does_not_lead_the_log_neither_expires_nor_appoints_until_it_does() -> None:
@@ -158,8 +159,53 @@ def test_who_does_not_lead_the_log_neither_expires_nor_appoints_until_it_does() 
     desk.decide(Campaign(1, MICROSECONDS, "billing", 0, b""), 0.0, by="node2")
     assert desk.take(desk.office.wake(9.0)) == []
     desk.log.serving = True
-    assert desk.take(desk.office.turned(9.1)) == [Expire("node2", 1, 1, waiting=True)]
-    assert desk.office.turned(9.2) == ()
+    assert desk.take(desk.office.turned(9.1)) == []
+    assert desk.take(desk.office.wake(10.16)) == [Expire("node2", 1, 1)]
+    assert desk.office.turned(10.2) == ()
+
+
+def vacant(at: dict[str, float]) -> Desk:
+    """Return a log's leader that has heard these candidates, in their order, at these times."""
+    desk = Desk()
+    for node in at:
+        desk.decide(Campaign(1, MICROSECONDS, "billing", 0, b""), 0.0, by=node)
+    for node, heard in at.items():
+        desk.decide(Renew(2, MICROSECONDS), heard, by=node)
+    desk.log.serving = True
+    return desk
+
+
+def test_candidate_that_has_not_renewed_lately_is_passed_over_and_keeps_its_place() -> None:
+    desk = vacant({"node2": 0.3, "node3": 0.7})
+    (appoint,) = desk.take(desk.office.wake(0.85))
+    assert appoint == Leadership("node3", 1, "billing")
+    desk.decide(appoint, 0.9)
+    assert [c.node for c in desk.state.elections.candidates("billing")] == ["node2"]
+
+
+def test_candidate_that_answers_no_more_is_passed_over_unless_it_is_the_only_one() -> None:
+    desk = vacant({"node2": 0.7, "node3": 0.7})
+    desk.log.silent.add("node2")
+    assert desk.take(desk.office.wake(0.8)) == [Leadership("node3", 1, "billing")]
+    desk = vacant({"node2": 0.7, "node3": 0.1})
+    desk.log.silent.add("node2")
+    assert desk.take(desk.office.wake(0.8)) == [Leadership("node2", 1, "billing")]
+
+
+def test_nobody_is_appointed_before_a_candidate_shows_that_it_lives() -> None:
+    desk = vacant({"node2": 0.1, "node3": 0.1})
+    assert desk.take(desk.office.wake(0.8)) == []
+    assert desk.decide(Renew(3, MICROSECONDS), 0.9, by="node3") == [
+        Leadership("node3", 1, "billing")
+    ]
+
+
+def test_order_of_the_queue_survives_a_log_without_a_leader_however_long() -> None:
+    desk = vacant({"node2": 0.1, "node3": 0.2})
+    assert desk.take(desk.office.turned(9.0)) == []
+    for node in ("node3", "node2"):
+        desk.decide(Renew(3, MICROSECONDS), 9.1, by=node)
+    assert [c.node for c in desk.state.elections.candidates("billing")] == ["node2", "node3"]
 
 
 def test_new_leader_of_the_log_counts_on_what_it_has_applied_before() -> None:

@@ -75,7 +75,7 @@ def restart_forgets_what_was_granted(
 @mutant(Vigil, "end", found_by="leases")
 def others_do_not_wait_for_the_whole_lease(self: Vigil, node: str, session: NodeSession) -> float:
     """Others wait for the whole lease, and for the drift of the clocks beyond it."""
-    share = 1 - 4 * self.timing.drift if session.terms else 0.75
+    share = 1 - 4 * self.timing.drift
     return self.heard[node][2] + session.lease / 1e6 * share
 
 
@@ -104,7 +104,7 @@ def appointed_while_another_leads(
 ) -> Ruling:
     """Nobody is appointed before the last term has ended in the log."""
     election = self.by_name.get(decree.election)
-    if election is not None and election.leader is not None and election.head() is not None:
+    if election is not None and election.leader is not None and election.roster:
         self._leave(election.leader, decree.election, "resigned", [])
         decree = Leadership(decree.leader, election.epoch + 1, decree.election)
     return appoint(self, decree, changes)

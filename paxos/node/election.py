@@ -49,7 +49,8 @@ class Election:
 
         Raises:
             ElectionRefused: This node stands in this election already, or it cannot be entered.
-            LeadershipLost: The term was over before the body ended. Campaign again, in a loop.
+            LeadershipLost: The term was over before the body ended, also because the node is being
+                closed: it resigns then when the body has stopped. Campaign again, in a loop.
             NodeClosed: The node was closed.
 
         """
@@ -61,7 +62,7 @@ class Election:
             term = await part.won(exit_if_stalled=exit_if_stalled)
             with term.scope:
                 yield term
-            if term.loss not in (None, Loss.RESIGNED):
+            if term.loss is not None and not term.resigned:
                 raise term.error()
         finally:
             orderly = part.term is not None and part.term.loss in (None, Loss.RESIGNED)

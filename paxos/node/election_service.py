@@ -72,7 +72,8 @@ class ElectionService:
         self._parts: dict[str, Part] = {}
         self._boards: dict[str, Board] = {}
         self._decrees: dict[CommandId, Decree] = {}
-        self._closing = False
+        self.closing = False
+        """Whether the node is being closed, or has failed."""
         self._watchdog = Watchdog(self._office, self.clock, self.terms)
 
     # For elections and terms.
@@ -138,7 +139,7 @@ class ElectionService:
                     "a time, so leave that block first, or share its term"
                 )
             await earlier.out.wait()
-        if self._closing:
+        if self.closing:
             raise NodeClosed(f"the node is closed: it cannot stand in {name}")
         part = self._parts[name] = Part(name)
         self._carry_out(self._office.stand(name, priority, value, self.clock.now()))
@@ -182,26 +183,26 @@ class ElectionService:
 
     async def farewell(self) -> None:
         """Leave every election; wait a little until the bodies, then the terms, have ended."""
-        self._closing = True
+        self.closing = True
         parts = list(self._parts.values())
         for part in parts:
-            self._stop(part)
+            self._stop(part, Loss.RESIGNED)
         with trio.move_on_after(2 * self.timing.suspicion):
             for part in parts:
                 await part.out.wait()
 
     def close(self) -> None:
         """End every part at once: this node hears of nothing any more."""
-        self._closing = True
+        self.closing = True
         self._watchdog.stop()
         for part in list(self._parts.values()):
-            self._stop(part)
+            self._stop(part, Loss.DISCONNECTED)
             self._end(part)
 
-    def _stop(self, part: Part) -> None:
+    def _stop(self, part: Part, loss: Loss) -> None:
         part.decided.set()
         if part.term is not None:
-            part.term.lose(Loss.DISCONNECTED)
+            part.term.lose(loss)
 
     def _ring(self) -> None:
         self._carry_out(self._office.wake(self.clock.now()))

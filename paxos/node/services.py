@@ -71,12 +71,15 @@ class Services(Watcher):
 
     async def run(self) -> None:
         """Run until closed, also when all around is cancelled: there is still to be resigned."""
-        with self._running:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.engine.run)
-                self.elections.start()
-                nursery.start_soon(self.post.resolve_regularly)
-                nursery.start_soon(self.desk.run)
+        try:
+            with self._running:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.engine.run)
+                    self.elections.start()
+                    nursery.start_soon(self.post.resolve_regularly)
+                    nursery.start_soon(self.desk.run)
+        finally:
+            self.elections.close()  # where the node has failed, nothing can be resigned any more
 
     async def farewell(self) -> None:
         """End this node's terms in an orderly way, as long as that takes but a moment."""

@@ -43,10 +43,13 @@ class Term:
         """What the body of the term runs in."""
         self.over = trio.Event()
         """Set when the term is resigned, after its body."""
+        self.resigned = False
+        """Whether `resign` was called while it lasted."""
         self._service = service
         self._office = office
         self._clock = clock
         self._loss: Loss | None = None
+        self._why = ""
 
     def __repr__(self) -> str:
         return f"<Term of {self.leadership.election}: {self.leadership}>"
@@ -70,7 +73,7 @@ class Term:
         if self._loss is None:
             now = self._clock.now()
             if now >= self._office.lease.until:
-                self._loss = self._office.lapse(now)
+                self._note(self._office.lapse(now))
         return self._loss
 
     def check(self) -> None:
@@ -105,22 +108,28 @@ class Term:
         Inside the body it does not return: the body is cancelled here. The block itself ends
         without an error.
         """
+        self.resigned = self.resigned or self.loss is None
         self.lose(Loss.RESIGNED)
         await self.over.wait()
 
     def lose(self, loss: Loss) -> None:
         """Note why the term is over, and cancel its body. Only in Trio's thread."""
-        self._loss = self._loss or loss
+        self._note(loss)
         self.scope.cancel()
 
     def stall(self) -> None:
         """Note that Trio's loop does not run, so that nothing can cancel the body."""
-        self._loss = self._loss or Loss.STALLED
+        self._note(Loss.STALLED)
+
+    def _note(self, loss: Loss) -> None:
+        if self._loss is None:
+            self._why = "its node was closed" if self._service.closing else WHY[loss]
+            self._loss = loss
 
     def error(self) -> LeadershipLost:
         """Return the error that says why the term is over."""
         assert self._loss is not None
-        return LeadershipLost(f"{self._name} is over: {WHY[self._loss]}", self._loss.value)
+        return LeadershipLost(f"{self._name} is over: {self._why}", self._loss.value)
 
     @property
     def _name(self) -> str:

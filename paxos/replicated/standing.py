@@ -16,11 +16,12 @@ class Loss(Enum):
     EXPIRED = "expired"
     """The lease ended before a renewal was decided, or others have decided that it did."""
     RESIGNED = "resigned"
-    """The application resigned."""
+    """The application resigned, or closed the node."""
     DEPOSED = "deposed"
     """It is to be handed over to another candidate."""
     DISCONNECTED = "disconnected"
-    """The lease ended while this node knew no leader of the log, or could not write its journal."""
+    """The lease ended while this node knew no leader of the log, or could not write its journal; or
+    the node has failed."""
     STALLED = "stalled"
     """This process did not run for too long: paused, suspended, or busy without a checkpoint."""
 

@@ -7,8 +7,11 @@ import trio
 from trio.testing import MockClock
 
 import paxos
+from paxos.journal import MemoryJournal
+from paxos.node.desk import Desk
+from paxos.testing import Network
 from tests.node.hall import ROUNDS, Hall
-from tests.node.house import TIMEOUTS
+from tests.node.house import TIMEOUTS, Recorder, cluster_of
 
 OpenHall = Callable[..., Awaitable[Hall]]
 
@@ -135,7 +138,37 @@ async def test_stopped_node_is_replaced_at_once_also_when_it_is_cancelled(
         assert 0 < hall.began[epoch + 1] - hall.stopped[epoch] < ROUNDS
         await hall.house.lives[holder].ended.wait()
         await hall.house.start(holder)
-    assert hall.lost == {1: "disconnected", 3: "disconnected"}
+    assert hall.lost == {1: "resigned", 3: "resigned"}
+    for epoch in (1, 3):
+        with pytest.raises(paxos.LeadershipLost, match="its node was closed"):
+            hall.terms[epoch].check()
+
+
+async def test_term_of_a_node_that_fails_is_over_at_once_and_disconnected(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, terms = trio.Event(), list[paxos.Term]()
+
+    async def fail(_: Desk) -> None:
+        await broken.wait()
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(Desk, "run", fail)
+    cluster, network = cluster_of(1), Network(1)
+    transport = network.open(("node1", 0))
+    opened = paxos.open_node(
+        cluster, "node1", data=MemoryJournal(), machine=Recorder(), transport=transport
+    )
+    with pytest.RaisesGroup(LookupError, flatten_subgroups=True):
+        async with opened as node, node.election("billing").lead() as term:
+            terms.append(term)
+            start = trio.current_time()
+            broken.set()
+            await trio.sleep_forever()
+    assert trio.current_time() == start
+    with pytest.raises(paxos.LeadershipLost, match="its node was closed") as lost:
+        terms[0].check()
+    assert lost.value.reason == "disconnected"
 
 
 async def test_observer_sees_each_change_in_order_with_its_reason(

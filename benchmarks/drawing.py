@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchmarks.results import Figure, Line
 
@@ -53,7 +53,7 @@ def _draw(figure: Figure) -> Canvas:
     FigureCanvasAgg(canvas)
     axes = canvas.add_subplot()
     for line, colour, marker in zip(figure.lines, cycle(COLOURS), cycle(MARKERS), strict=False):
-        _draw_line(axes, line, colour, marker)
+        _draw_line(axes, line, colour, "" if figure.steps else marker, figure.steps)
     if figure.goal is not None:
         axes.axhline(figure.goal, color="0.35", linestyle=":", linewidth=1.2, label="goal")
     axes.set_title(figure.title, fontsize=10, loc="left")
@@ -72,9 +72,17 @@ def _draw(figure: Figure) -> Canvas:
     return canvas
 
 
-def _draw_line(axes: Axes, line: Line, colour: str, marker: str) -> None:
+def _draw_line(axes: Axes, line: Line, colour: str, marker: str, steps: bool) -> None:
     axes.plot(
-        line.xs, line.ys, color=colour, marker=marker, markersize=4, linewidth=1.4, label=line.label
+        line.xs,
+        line.ys,
+        color=colour,
+        marker=marker,
+        markersize=4,
+        linewidth=1.4,
+        label=line.label,
+        drawstyle="steps-post" if steps else "default",
+        zorder=3,
     )
     if line.lows:
         axes.fill_between(line.xs, line.lows, line.highs, color=colour, alpha=0.12, linewidth=0)
@@ -83,5 +91,5 @@ def _draw_line(axes: Axes, line: Line, colour: str, marker: str) -> None:
 def _plain(axis: Axis, base: int) -> None:
     """Write 1, 2, 4 and not powers."""
     axis.set_major_locator(LogLocator(base=base))
-    axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axis.set_minor_formatter(NullFormatter())

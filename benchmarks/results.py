@@ -80,6 +80,8 @@ class Figure:
     """Drawn as a horizontal line."""
     band: str = ""
     """What the bands show."""
+    steps: bool = False
+    """Whether a line stays where it is until its next point, as counts of a distribution do."""
 
 
 class Output:

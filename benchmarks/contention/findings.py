@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
-from benchmarks.contention.arena import Run, Scene
+from benchmarks.contention.arena import BALLOT_BOUND, Run, Scene
 from benchmarks.contention.policies import RANKED
 from benchmarks.results import Figure, Line, Output, Spread, Table, number, share
 
@@ -255,16 +255,15 @@ def _distributions(rows: Iterable[Row]) -> Iterator[Figure]:
             "share of runs in %",
             tuple(_distribution(row) for row in rows if row.scene.loss == loss),
             log_x=True,
+            steps=True,
         )
 
 
 def _distribution(row: Row) -> Line:
-    counts = accumulate(runs for _, runs in row.histogram)
-    return Line(
-        _label(row.scene.policy),
-        tuple(float(ballots) for ballots, _ in row.histogram),
-        tuple(100 * count / row.runs for count in counts),
-    )
+    ballots, runs = zip(*row.histogram, strict=True)
+    shares = (100 * count / row.runs for count in accumulate(runs))
+    xs = (1, ballots[0], *ballots, BALLOT_BOUND)  # from the axis up, and on to the other end
+    return Line(_label(row.scene.policy), tuple(map(float, xs)), (0.0, 0.0, *shares, 100.0))
 
 
 def _label(policy: str) -> str:

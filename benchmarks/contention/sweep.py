@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import product
@@ -47,6 +48,8 @@ def run(sweep: Sweep, tell: Tell) -> Contention:
     parts: list[tuple[str, str, tuple[Row, ...]]] = []
     with nullcontext() if sweep.events is None else sweep.events.open("w") as log:
         for part in sweep.parts:
+            if log is not None:
+                log.write(json.dumps({"event": "part", "title": part.title}) + "\n")
             rows: list[Row] = []
             for scene in part.scenes:
                 tell(done / total, f"{part.title}: {scene.policy}, {scene.proposers} proposers")
@@ -69,12 +72,16 @@ def usual(size: Size, seed: int) -> Sweep:
     quick = size is Size.QUICK
     counts = (2, 8, 32) if quick else (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
     losses = (0.0, 0.05) if quick else (0.0, 0.01, 0.05, 0.2)
-    runs, few = {Size.QUICK: (8, 2), Size.USUAL: (50, 10), Size.LONG: (400, 80)}[size]
+    judged, runs, few = {
+        Size.QUICK: (20, 8, 2),
+        Size.USUAL: (80, 40, 10),  # 80 for each of 32 numbers of proposers and 4 losses: 10,240
+        Size.LONG: (320, 400, 80),
+    }[size]
     base = Scene()
     return Sweep(
         seed,
         (
-            Part(GOAL, "proposers", {Size.QUICK: 20}.get(size, 320), tuple(_goal(size))),
+            Part(GOAL, "proposers", judged, tuple(_goal(size))),
             Part(
                 ONE,
                 "proposers",

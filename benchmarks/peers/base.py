@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -92,8 +94,9 @@ class Peer(ABC):
                 stderr=file,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             )
-        self._stack.callback(_end, process)
+        self._stack.callback(end, process)
         return process
 
 
@@ -110,7 +113,8 @@ def first_put(connect: Callable[[], Connection]) -> float:
     return until("a put after the leader's loss", once, 0.002)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process, if it is there, and wait until it is gone."""
     process.kill()
     process.wait()
 

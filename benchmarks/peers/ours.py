@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 from attrs import evolve
@@ -11,7 +14,8 @@ import paxos
 from benchmarks.failover.drill import Drill, Troubled
 from benchmarks.member import Drive, Member, members
 from benchmarks.node_load import NoLeader, await_leader
-from benchmarks.peers.base import NODES, Peer
+from benchmarks.peers.base import NODES, Peer, end, resident_of, until
+from benchmarks.peers.idle import READY
 from benchmarks.peers.work import PeerFailed, Work
 
 
@@ -43,9 +47,19 @@ class Ours(Peer):
             raise PeerFailed(str(error)) from error
 
     def resident(self) -> int:
-        """Return the largest process's memory."""
-        await_leader(self._members)
-        return max(member.count().resident for member in self._members)
+        """Return the largest process's memory: processes that only hold a node open."""
+        cluster = paxos.Cluster.local(NODES)
+        file = self.folder / "idle.toml"
+        cluster.save(file)
+        command: list[str | Path] = [sys.executable, "-m", "benchmarks.peers.idle", file]
+        where: str | Path = self.folder if self.durable else ""
+        with ExitStack() as stack:
+            started = [self.run([*command, name, where], "idle.log") for name in cluster.names]
+            for process in started:
+                stack.callback(end, process)
+            heard = self.folder / "idle.log"
+            until("idle nodes", lambda: heard.read_text().count(READY) == NODES or None)
+            return max(resident_of(process.pid) for process in started)
 
     @cached_property
     def _members(self) -> list[Member]:

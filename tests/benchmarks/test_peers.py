@@ -32,6 +32,7 @@ def test_peers_that_are_missing_are_named_and_the_others_run(
     assert output.missing == (("etcd", "not for this test"),)
     assert [row.peer for row in output.rows] == [name for name in names[:2] for _ in range(2)]
     assert all(row.work.commands > 0 for row in output.rows)
+    assert all(idle.resident > 10 << 20 for idle in output.idle)
     assert [loss.fault for loss in output.losses] == ["kill -9", "SIGSTOP"] * 2
     assert all(loss.seconds > 0 for loss in output.losses)
     assert {table.title for table in output.tables()} >= {"Not found here"}

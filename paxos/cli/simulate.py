@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -67,7 +68,11 @@ def _seed_range(
     "(needs: pip install 'trio-paxos[campaign]').",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True)
-@click.option("--nodes", type=click.IntRange(1, 15), default=3, show_default=True)
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 15),
+    help="How many nodes; without it 3 in most seeds, and 4 or 5 in some.",
+)
 @click.option(
     "--duration",
     type=click.FloatRange(0.1, 1000),
@@ -84,7 +89,7 @@ def simulate(
     mutant: str | None,
     scheduler: str | None,
     jobs: int,
-    nodes: int,
+    nodes: int | None,
     duration: float,
     as_json: bool,
 ) -> None:
@@ -93,6 +98,7 @@ def simulate(
     The same seed gives the same run, to the byte, on every machine. Exits 1 when an invariant did
     not hold; the failing seed is then shown with the shortest list of faults that still breaks it.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no files are left
     if mutant == "list":
         click.echo(_mutants())
         return
@@ -199,8 +205,9 @@ def _explain(seed: int, setting: Setting) -> None:
         click.echo(f"  {action}", err=True)
     click.echo(f"\nthe last of what then happens:\n{_last(simulation)}", err=True)
     mutant = f" --mutant {setting.mutant}" if setting.mutant else ""
+    nodes = f" --nodes {setting.nodes}" if setting.nodes else ""
     click.echo(
-        f"to see all of it:\n  paxos simulate --seed {seed} --nodes {setting.nodes} "
+        f"to see all of it:\n  paxos simulate --seed {seed}{nodes} "
         f"--duration {setting.duration:g}{mutant} --keep '{numbers}' --trace",
         err=True,
     )

@@ -7,8 +7,8 @@ from random import Random
 
 from paxos.replicated.state import StateMachine
 from paxos.testing.checkers import Violation
+from paxos.testing.simulation.action import Plan
 from paxos.testing.simulation.campaign import shrink
-from paxos.testing.simulation.plan import Plan
 from paxos.testing.simulation.simulation import Outcome, Simulation
 
 LAST_LINES = 40

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.values import NOOP
 from paxos.replicated.values import Batch, Command, Leadership, LogValue, Session
-from paxos.testing.simulation.plan import SWARM, Action, Plan, draw_plan
+from paxos.testing.simulation.action import Action, Plan
+from paxos.testing.simulation.plan import SWARM, draw_plan
 
 NAMES = ("node1", "node2", "node3")
 

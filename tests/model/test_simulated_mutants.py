@@ -9,36 +9,35 @@ from paxos.testing.simulation import Setting, run_seed
 
 KNOWN = {
     "any_answer_is_taken": 13,
-    "read_point_is_not_waited_for": 1,
-    "snapshot_lowers_the_promise": 2,
-    "slots_of_a_snapshot_pass_for_empty": 3,
-    "snapshot_forgets_the_sessions": 2,
+    "attempt_is_forgotten": 1,
+    "confirms_below_its_promise": 43,
+    "late_reader_joins_the_round": 5,
+    "leader_answers_without_a_round": 16,
+    "leap_drops_the_first_open_vote": 2,
+    "one_confirmation_is_enough": 31,
+    "one_helper_is_enough": 19,
+    "others_are_not_believed": 10,
     "position_jumps_without_the_state": 2,
+    "read_point_is_not_waited_for": 1,
+    "round_misses_what_is_in_flight": 7,
+    "slots_of_a_snapshot_pass_for_empty": 3,
+    "snapshot_forgets_open_intents": 3,
+    "snapshot_forgets_the_sessions": 2,
     "snapshot_leaves_the_frontier_where_it_was": 2,
+    "snapshot_lowers_the_promise": 2,
+    "votes_are_not_replaced": 19,
+    "witness_is_not_believed": 41,
 }
 """By mutant, a seed that caught it; 0 where it is not said. A hint: it saves the search."""
 
 SEARCHED = 2_000
 """Seeds that are tried where the hint is out of date."""
 
-HARD = (
-    "late_refusal_aborts_a_newer_ballot",
-    "leader_answers_without_a_round",
-    "answer_to_an_earlier_round_is_counted",
-    "one_confirmation_is_enough",
-    "one_helper_is_enough",
-    "votes_are_not_replaced",
-    "confirms_below_its_promise",
-    "late_reader_joins_the_round",
-    "round_misses_what_is_in_flight",
-    "votes_are_not_kept_as_promises",
-    "witness_is_not_believed",
-    "others_are_not_believed",
-)
+SLOW = ("answer_to_an_earlier_round_is_counted",)
 """Bugs that may take minutes to be caught."""
 
 SIMULATED = [
-    pytest.param(name, marks=pytest.mark.campaign) if name in HARD else name
+    pytest.param(name, marks=pytest.mark.campaign) if name in SLOW else name
     for name, bug in MUTANTS.items()
     if bug.found_by == "simulation"
 ]

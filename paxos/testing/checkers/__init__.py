@@ -2,8 +2,11 @@
 
 from paxos.testing.checkers.agreement import Agreement
 from paxos.testing.checkers.base import Checker, Violation
+from paxos.testing.checkers.effects import EffectsOnce
 from paxos.testing.checkers.elections import NamedElections
+from paxos.testing.checkers.forward import Forward
 from paxos.testing.checkers.freshness import Freshness
+from paxos.testing.checkers.highest_vote import HighestVote
 from paxos.testing.checkers.honesty import Honesty
 from paxos.testing.checkers.leadership import OneLeaderPerEpoch
 from paxos.testing.checkers.linearizable import Linearizable
@@ -11,18 +14,25 @@ from paxos.testing.checkers.memory import Memory
 from paxos.testing.checkers.once import AtMostOnce
 from paxos.testing.checkers.prefix import Prefix
 from paxos.testing.checkers.state import EqualState
+from paxos.testing.checkers.steadfast import Steadfast
+from paxos.testing.checkers.tidy import Tidy
 
 __all__ = [
     "Agreement",
     "AtMostOnce",
     "Checker",
+    "EffectsOnce",
     "EqualState",
+    "Forward",
     "Freshness",
+    "HighestVote",
     "Honesty",
     "Linearizable",
     "Memory",
     "NamedElections",
     "OneLeaderPerEpoch",
     "Prefix",
+    "Steadfast",
+    "Tidy",
     "Violation",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
 from paxos.protocol.records import Record
 from paxos.replicated.roles import Roles
@@ -28,6 +29,12 @@ class Checker:
     def sent(self, node: str, message: Message) -> None:
         """Hear what a node says, to whomever, before anybody else hears it."""
 
+    def turned(self, node: str, roles: Roles) -> None:
+        """Hear that one of a node's roles has handled what had arrived."""
+
+    def happened(self, node: str, event: Event) -> None:
+        """Hear what a role of a node reports."""
+
     def applied(self, node: str, applied: Applied) -> None:
         """Hear that a slot took effect at a node."""
 
@@ -48,6 +55,9 @@ class Checker:
 
     def restarted(self, node: str, roles: Roles) -> None:
         """Hear that a node begins a life, and what its roles remember."""
+
+    def rested(self, node: str, roles: Roles) -> None:
+        """Hear that nobody has asked a node for anything for a while, and nothing keeps it off."""
 
     def finished(self) -> None:
         """Hear that the run is over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import define
 
-from paxos.protocol.messages import Accepted, Message, Prepare, Promise
+from paxos.protocol.messages import Accepted, Message, Prepare, Promise, Rejected
 from paxos.testing.checkers.base import Checker, Violation
 from paxos.testing.checkers.memory import Durable, Memory
 
@@ -23,6 +23,9 @@ class Honesty(Checker):
                     raise Violation(f"{node} prepares {ballot}, which is not durable as its own")
             case Promise():
                 self._promise(node, message, self._of(node))
+            case Rejected(ballot, promised):
+                if promised <= ballot:
+                    raise Violation(f"{node} refuses {ballot}, having promised {promised}")
             case Accepted(ballot, slot):
                 vote = self._of(node).votes.get(slot)
                 if vote is None or vote.ballot < ballot:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
+from paxos.protocol.acceptor import Acceptor
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import (
     Begun,
@@ -122,6 +123,8 @@ class Memory(Checker):
     """Remembers for every node what it made durable, and compares."""
 
     nodes: dict[str, Durable] = field(factory=dict)
+    _frontiers: dict[str, int] = field(factory=dict)
+    """From which slot on each acceptor kept its votes at the last look."""
 
     def persisted(self, node: str, records: Sequence[Record]) -> None:
         """See that each record goes on from the ones before."""
@@ -210,6 +213,13 @@ class Memory(Checker):
                     f"where {wanted and record_in_words(wanted)} is durable"
                 )
 
+    def turned(self, node: str, roles: Roles) -> None:
+        """See that an acceptor lets go of no vote in a slot that is open."""
+        acceptor = roles.acceptor
+        if self._frontiers.get(node) != acceptor.frontier:
+            self._frontiers[node] = acceptor.frontier
+            self._see_that_votes_are_kept(node, acceptor, "with the slots that it learned")
+
     def restarted(self, node: str, roles: Roles) -> None:
         """See that the roles of a new life forget nothing that was durable."""
         durable, acceptor = self.nodes.setdefault(node, Durable()), roles.acceptor
@@ -217,15 +227,17 @@ class Memory(Checker):
             raise Violation(f"{node} forgot in a restart that it promised {durable.promised}")
         if roles.proposer.candidacy.proposer.highest < durable.begun:
             raise Violation(f"{node} forgot in a restart that it began {durable.begun}")
-        for slot, vote in durable.votes.items():
-            known = acceptor.votes.get(slot)
-            if slot >= acceptor.frontier and (known is None or known.ballot < vote.ballot):
-                raise Violation(
-                    f"{node} forgot in a restart its vote at {vote.ballot} in slot {slot}"
-                )
+        self._see_that_votes_are_kept(node, acceptor, "in a restart")
         learner, length = roles.learner.learner, durable.frontier
         if not learner.frontier == acceptor.frontier == length:
             raise Violation(
                 f"{node} has learned {length} slots, and after a restart its learner says "
                 f"{learner.frontier} and its acceptor {acceptor.frontier}"
             )
+
+    def _see_that_votes_are_kept(self, node: str, acceptor: Acceptor, when: str) -> None:
+        durable = self.nodes.setdefault(node, Durable())
+        for slot in range(acceptor.frontier, durable.top):
+            vote, known = durable.votes.get(slot), acceptor.votes.get(slot)
+            if vote is not None and (known is None or known.ballot < vote.ballot):
+                raise Violation(f"{node} forgot {when} its vote at {vote.ballot} in slot {slot}")

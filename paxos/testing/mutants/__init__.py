@@ -9,6 +9,7 @@ Each is a function that takes a method's place, with a sentence that says which 
 
 from paxos.testing.mutants import (  # they register theirs
     acceptor,
+    effects,
     elections,
     learner,
     proposer,
@@ -22,4 +23,15 @@ from paxos.testing.mutants.registry import MUTANTS, FoundBy, Mutant, mutated
 
 __all__ = ["MUTANTS", "FoundBy", "Mutant", "mutated"]
 
-del acceptor, elections, learner, proposer, read_leases, reads, replicated, snapshots, storage
+del (
+    acceptor,
+    effects,
+    elections,
+    learner,
+    proposer,
+    read_leases,
+    reads,
+    replicated,
+    snapshots,
+    storage,
+)

@@ -12,6 +12,7 @@ from paxos.protocol.records import Promised, Record, Voted
 from paxos.testing.mutants.registry import mutant
 
 recall, on_prepare, on_accept = Acceptor.recall, Acceptor.on_prepare, Acceptor.on_accept
+advance = Acceptor.advance
 
 
 def remember_alive(self: Acceptor, record: Record) -> Effects:
@@ -130,3 +131,11 @@ def refused_is_called_accepted(self: Acceptor, source: str, accept: Accept) -> E
     if accept.ballot < self.promised:
         return (Send((source,), Accepted(accept.ballot, accept.slot)),)
     return on_accept(self, source, accept)
+
+
+@mutant(Acceptor, "advance", schedule=11, found_by="simulation")
+def leap_drops_the_first_open_vote(self: Acceptor, frontier: int) -> None:
+    """A slot at the frontier is open: its vote is kept, however far the frontier has come."""
+    if frontier - self.frontier > len(self.votes):
+        self.votes = {slot: vote for slot, vote in self.votes.items() if slot > frontier}
+    advance(self, frontier)

@@ -16,6 +16,7 @@ from paxos.testing.mutants.registry import mutant
 
 on_accepted, conclude, deliver = Learner.on_accepted, Learner._conclude, Learner._deliver
 on_accept, recall = Learner.on_accept, Learner.recall
+hear_frontier = Learner.hear_frontier
 
 
 @mutant(Learner, "on_accepted", schedule=7)
@@ -100,3 +101,18 @@ def every_lesson_is_delivered(self: Learner, source: str, teach: Teach) -> Effec
 def nobody_asks_again(self: Learner) -> Effects:
     """Who misses a slot asks for it until it comes."""
     return ()
+
+
+@mutant(Learner, "hear_frontier", found_by="simulation")
+def one_slot_behind_is_near_enough(self: Learner, source: str, frontier: int) -> Effects:
+    """Who hears that another has learned one slot more asks for it, though nothing follows."""
+    return hear_frontier(self, source, frontier) if frontier > self.frontier + 1 else ()
+
+
+@mutant(Learner, "_deliver", found_by="simulation")
+def votes_of_learned_slots_are_kept(self: Learner) -> Effects:
+    """What was heard of a slot is forgotten when it is learned: memory must not grow."""
+    tallies = dict(self.tallies)
+    effects = deliver(self)
+    self.tallies |= tallies
+    return effects

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from paxos.protocol.effects import Effect, Effects
 from paxos.protocol.proposer import Leading
 from paxos.replicated.candidacy_states import Serving
-from paxos.replicated.log_proposer import LogProposer
+from paxos.replicated.log_proposer import LogProposer, Own
 from paxos.replicated.roles import Turn
 from paxos.replicated.sessions import AppliedNumbers, Sessions
 from paxos.replicated.values import Command, Leadership
@@ -62,3 +62,9 @@ def opens_before_it_has_learned(self: LogProposer, state: Leading) -> Effects:
 def serves_before_its_leadership_is_chosen(self: LogProposer) -> bool:
     """A leader serves commands only after its leadership is chosen."""
     return isinstance(self.candidacy.state, Serving)
+
+
+@mutant(LogProposer, "_due", found_by="simulation")
+def command_is_sent_once(self: LogProposer, now: float, *, every: bool) -> list[Own]:
+    """A command is sent again until it is applied, for it may have been lost."""
+    return []

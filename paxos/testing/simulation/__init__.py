@@ -1,5 +1,6 @@
 """One cluster on virtual time, its clients and its faults; see `Simulation`."""
 
+from paxos.testing.simulation.action import Action, Plan
 from paxos.testing.simulation.campaign import (
     Campaign,
     Run,
@@ -9,7 +10,7 @@ from paxos.testing.simulation.campaign import (
     shrink,
     simulation_of,
 )
-from paxos.testing.simulation.plan import Action, Plan, draw_plan
+from paxos.testing.simulation.plan import draw_plan
 from paxos.testing.simulation.simulation import Outcome, Simulation
 
 __all__ = [

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import closing, nullcontext
 from functools import partial
 from hashlib import sha256
-from itertools import islice
-from multiprocessing import get_context
+from random import Random
 
 from attrs import define, field, frozen
 
 from paxos.testing.mutants import mutated
-from paxos.testing.simulation.plan import Plan
+from paxos.testing.simulation.action import Plan
 from paxos.testing.simulation.simulation import Outcome, Simulation
+from paxos.testing.simulation.workers import has_ended, run_in_processes
 
 CHUNK = 20
 """Seeds that a process runs in one go."""
@@ -28,7 +27,7 @@ EXPECTED: tuple[str, ...] = (
     "slow_steps", "suspension", "usurpation", "slow_disk", "failed_sync", "failed_sync_once",
     "disk_full", "lost_write", "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock",
     "wall_clock", "snapshot", "install", "wild_clock", "paused_check",
-    "leased_read",
+    "leased_read", "effect", "reconciled", "coup", "read", "dawdling",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
 
@@ -37,12 +36,15 @@ One that a campaign of `ENOUGH` seeds never meets is a fault of the campaign.
 
 OTHERS = {
     "loss", "duplication", "straggling", "corruption", "replay", "replay_minutes_old", "small",
-    "filter", "cut", "install",
+    "filter", "cut", "install", "dawdling",
 }  # fmt: skip
 """What a cluster of one never meets: it has nobody to talk to."""
 
 MINORITY = {"flipped_bit", "older_copy", "wiped_disk"}
 """What is done only where a node may be lost and the others still decide."""
+
+SIZES = (*(3,) * 8, 4, 5)
+"""How many nodes a run has that is not told: majorities of other sizes have other bugs."""
 
 ENOUGH = 500
 """So many seeds meet every fault."""
@@ -52,7 +54,8 @@ ENOUGH = 500
 class Setting:
     """What the runs of a campaign have in common."""
 
-    nodes: int = 3
+    nodes: int | None = None
+    """How many nodes; None for 3 in most seeds, and 4 or 5 in some."""
     duration: float = 4.0
     clients: int = 4
     mutant: str = ""
@@ -93,7 +96,7 @@ class Campaign:
         """Faults that never fired, though there were seeds enough."""
         if self.seeds < ENOUGH or self.setting.mutant:
             return ()
-        nodes = self.setting.nodes
+        nodes = self.setting.nodes or 3
         never = (OTHERS if nodes == 1 else set()) | (MINORITY if nodes < 3 else set())
         return tuple(f for f in EXPECTED if f not in never and not self.faults[f])
 
@@ -110,7 +113,7 @@ def simulation_of(
     """Return the simulation of a seed, before it runs."""
     return Simulation(
         seed,
-        setting.nodes,
+        setting.nodes or Random(f"{seed}/nodes").choice(SIZES),  # noqa: S311 - reproducible
         duration=setting.duration,
         clients=setting.clients,
         plan=plan,
@@ -119,9 +122,11 @@ def simulation_of(
 
 
 def run_seeds(seeds: Iterable[int], setting: Setting) -> list[Outcome]:
-    """Run some seeds, one after another."""
-    outcomes = []
+    """Run some seeds, one after another, unless the campaign has ended."""
+    outcomes: list[Outcome] = []
     for seed in seeds:
+        if has_ended():
+            break
         outcomes.append(run_seed(seed, setting))
         if setting.mutant and outcomes[-1].violation:
             break
@@ -144,7 +149,7 @@ def run_campaign(
     ``progress`` hears how many more are done.
     """
     if run is None:
-        run = _run_here if jobs == 1 else partial(_run_in_processes, jobs=jobs)
+        run = _run_here if jobs == 1 else partial(run_in_processes, jobs=jobs, work=run_seeds)
     chunks = (seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK))
     campaign, began = Campaign(setting), time.monotonic()
     with closing(run(chunks, setting)) as results:
@@ -161,20 +166,6 @@ def run_campaign(
 
 def _run_here(chunks: Iterator[range], setting: Setting) -> Generator[list[Outcome]]:
     return (run_seeds(chunk, setting) for chunk in chunks)
-
-
-def _run_in_processes(
-    chunks: Iterator[range], setting: Setting, jobs: int
-) -> Generator[list[Outcome]]:
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        pending = {pool.submit(run_seeds, chunk, setting) for chunk in islice(chunks, 2 * jobs)}
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-            pending |= {
-                pool.submit(run_seeds, chunk, setting) for chunk in islice(chunks, len(done))
-            }
 
 
 def shrink(plan: Plan, run: Callable[[Plan], Outcome], most: int = 300) -> Plan:

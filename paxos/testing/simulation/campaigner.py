@@ -9,6 +9,7 @@ from attrs import define
 from paxos.replicated.election_decrees import HandOver, Proclaim
 from paxos.replicated.standing import Loss
 from paxos.replicated.values import Leadership
+from paxos.testing.simulation.charging import Charge
 
 if TYPE_CHECKING:
     from paxos.testing.simulation.process import Process
@@ -37,6 +38,8 @@ class Work:
     resigns: float
     """When, by true time; it is no part of any rule."""
     stopping: bool = False
+    charge: Charge | None = None
+    """The effect that it causes at the moment."""
 
 
 class Campaigner:
@@ -55,11 +58,22 @@ class Campaigner:
         for name in ELECTIONS:
             self._rest(name)
 
+    def stop(self) -> None:
+        """Leave every election, for good."""
+        for name in ELECTIONS:
+            if name in self._works:
+                self._stop(self._works[name])
+            else:
+                self._later(0.0, self._process.leave, name)
+
     def won(self, name: str, epoch: int) -> None:
         """Hear that the node leads: begin to work."""
         leadership = Leadership(self._process.name, epoch, name)
         work = Work(leadership, self._world.now + self._random.uniform(*TERM))
         self._works[name] = work
+        if not self._simulation.campaigners_work:
+            self._stop(work)
+            return
         self._later(self._random.uniform(*THINKING), self._check, work)
 
     def lost(self, name: str, loss: Loss) -> None:
@@ -79,6 +93,8 @@ class Campaigner:
         self._later(self._random.uniform(*REST), self._stand, name)
 
     def _stand(self, name: str) -> None:
+        if not self._simulation.campaigners_work:
+            return
         self._process.stand(name, self._random.choice((0, 0, 0, 1)))
         if self._random.random() < 0.1:  # it loses patience, perhaps in the middle of its election
             self._later(self._random.uniform(0.0, 0.3), self._lose_patience, name)
@@ -120,6 +136,9 @@ class Campaigner:
         if dice < 0.01:
             to = self._random.choice(self._simulation.names)
             self._process.submit_own(HandOver(name, epoch, to), lambda slot, ruling: None)
-        elif dice < 0.02:
+        elif dice < 0.1 and (work.charge is None or work.charge.over):
+            work.charge = Charge(self._simulation, self._process, work.leadership)
+            work.charge.start()
+        elif dice > 0.99:
             self._process.submit_own(Proclaim(name, epoch, b"v"), lambda slot, ruling: None)
         self._later(self._random.uniform(*THINKING), self._check, work)

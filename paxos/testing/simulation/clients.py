@@ -20,9 +20,6 @@ PATIENCE = (0.2, 1.0)
 ATTEMPTS = 6
 """After so many, it gives up: the outcome is unknown."""
 
-THINKING = (0.0, 0.05)
-"""Seconds between an answer and the next command."""
-
 
 @frozen
 class Operation:
@@ -82,7 +79,7 @@ class Client:
         self._begin_after_thinking()
 
     def _begin_after_thinking(self) -> None:
-        self._world.after(self._random.uniform(*THINKING), self._begin)
+        self._world.after(self._random.uniform(0.0, self._simulation.thinking), self._begin)
 
     def _begin(self) -> None:
         if not self._simulation.clients_work:

@@ -62,6 +62,10 @@ class Disk:
         self._report, self._injected = durable, injected
         self._random: Random = world.random(f"disk {name}")
         self._memory, self._boot = memory, 0
+        self._mark = (0, 0)
+        """What the journal said of itself after its last write."""
+        self._forgetful = 0
+        """The identity of the journal that was readmitted last, before it was."""
         self._boots: set[int] = set()
         """Those of all lives."""
         self.failed = False
@@ -93,6 +97,9 @@ class Disk:
             raise Violation(f"{self._name} takes the boot of an earlier life, {self.journal.boot}")
         self._boot = self.journal.boot
         self._boots.add(self._boot)
+        if not self.touched:
+            self._see_that_it_counts()
+        self._mark = self.journal.mark
         self.touched = self.readmitted = False
         self.failed = False
         return records
@@ -119,7 +126,7 @@ class Disk:
             old_witness = self.readmitted and self.medium.tears and not self.medium.witnessed
             if not (self.touched or durable.noticed or old_witness):
                 raise Violation(f"{self._name} doubts an intact journal: {self.journal.doubt}")
-        elif durable.noticed:
+        elif durable.noticed and not (self.touched and self.replaced):
             raise Violation(f"the journal of {self._name} has forgotten its doubt")
         elif whole and durable.forgot is None:
             return
@@ -195,11 +202,31 @@ class Disk:
             raise Violation(f"the journal of {self._name} cannot write: {type(error).__name__}")
         if durable:
             self._became_durable(records)
+        if error is None:
+            self._see_that_it_counts()
+            if self.readmitted and self._mark[0] == self._forgetful:
+                raise Violation(f"the journal of {self._name} is taken for the one that forgot")
         return error
+
+    def _see_that_it_counts(self) -> None:
+        """See that the journal says of itself what was written to it.
+
+        By that it is known to others, so they know when it has gone back.
+        """
+        frontier = self._memory.nodes[self._name].frontier
+        if self.journal.frontier != frontier:
+            raise Violation(
+                f"the journal of {self._name} has {frontier} slots and says {self.journal.frontier}"
+            )
+        (identity, before), (now, writes) = self._mark, self.journal.mark
+        if identity == now and writes <= before:
+            raise Violation(f"the journal of {self._name} had {before} writes and says {writes}")
+        self._mark = self.journal.mark
 
     def _became_durable(self, records: list[Record]) -> None:
         self._report(records)
         if any(isinstance(record, Readmitted) for record in records):
             self.replaced, self.readmitted = False, True
+            self._forgetful = self._mark[0]
         if not self.spoilt and any(isinstance(record, Doubted) for record in records):
             raise Violation(f"{self._name} doubts an intact journal")

@@ -26,7 +26,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made safely
 def memory_disk() -> Iterator[Path]:
     """Make a folder that costs no disk, where that is possible, and remove it in the end."""
     place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-    with TemporaryDirectory(prefix="paxos-", dir=place) as folder:
+    with TemporaryDirectory(prefix=f"paxos-{os.getpid()}-", dir=place) as folder:
         yield Path(folder)
 
 

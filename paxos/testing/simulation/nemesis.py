@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from paxos.testing.simulation.plan import Action
+from paxos.testing.simulation.action import Action
 
 if TYPE_CHECKING:
     from paxos.testing.simulation.simulation import Simulation
@@ -16,6 +16,7 @@ class Nemesis:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
+        self._random = simulation.world.random("nemesis")
         self.lost: set[str] = set()
         """The atlas: nodes whose journals were spoilt, until they are readmitted. Never more than
         may fail at once."""
@@ -70,6 +71,14 @@ class Nemesis:
     def do_unfilter(self) -> None:
         """Let every kind pass again."""
         self._simulation.network.weather.filtered = set()
+
+    def do_dawdle(self, kind: str, longest: float) -> None:
+        """Let the messages of one kind take up to ``longest`` seconds more than all others."""
+        self._simulation.network.weather.dawdling = {kind: longest}
+
+    def do_hurry(self) -> None:
+        """End that."""
+        self._simulation.network.weather.dawdling = {}
 
     def do_heal(self) -> None:
         """End every cut."""
@@ -183,6 +192,39 @@ class Nemesis:
         if self._simulation.processes[name].usurp():
             self._count("usurpation")
 
+    def do_depose(self, rival: str, way: str) -> None:
+        """Let a rival begin a ballot, of which the leader does not hear, or only in some ways.
+
+        It is ``cut`` off from all or from the ``rival`` alone; or it is ``deaf`` to the rival,
+        ``mute`` to all, or nothing is cut (``open``). A leader may be its own rival, too, that
+        forgets what it has proposed.
+        """
+        leader, names = self._simulation.leader(), self._simulation.names
+        if leader is None:
+            return
+        if leader == rival and way != "open":
+            rival = names[names.index(rival) - 1]
+        order = (leader, *(name for name in names if name != leader))
+        weather = self._simulation.network.weather
+        if way == "cut":
+            self.do_isolate(*order)
+        elif way == "mute":
+            self.do_one_way(*order)
+        elif way == "rival":
+            weather.cut = {(leader, rival), (rival, leader)}
+        elif way == "deaf":
+            weather.cut = {(rival, leader)}
+        if self._simulation.processes[rival].usurp():
+            self._count("coup")
+
+    def do_read(self, name: str) -> None:
+        """Read a node's state, in one of the ways in which that may be done."""
+        lease = self._simulation.timing.lease_reads and not self._simulation.wild_clocks
+        self._count("read")
+        self._simulation.processes[name].barrier(
+            lambda: None, lease=lease and self._random.random() < 0.5
+        )
+
     def do_suspend_all(self, seconds: float) -> None:
         """Let nothing happen for so long, as when all machines sleep; then all goes on."""
         self._count("suspension")
@@ -291,7 +333,8 @@ class Nemesis:
         weather.cut = {link for link in weather.cut if link not in kept}
         weather.loss = weather.duplication = weather.straggling = 0.0
         weather.corruption = weather.replay = weather.refusal = 0.0
-        weather.delay, weather.small, weather.filtered = (0.0001, 0.001), False, set()
+        weather.delay, weather.small = (0.0001, 0.001), False
+        weather.filtered, weather.dawdling = set(), {}
         simulation.paused_checks = 0.0
         for name in simulation.names:
             process = simulation.processes[name]

@@ -45,6 +45,8 @@ class Weather:
     """Links that carry nothing, in this direction."""
     filtered: set[str] = field(factory=set)
     """Kinds of messages that are lost, by class name."""
+    dawdling: dict[str, float] = field(factory=dict)
+    """By class name, kinds that take up to so many seconds more."""
 
 
 class Network:
@@ -103,6 +105,9 @@ class Network:
     def _carry(self, source: str, target: str, message: Message) -> None:
         weather = self.weather
         delay = self._random.uniform(*weather.delay)
+        if weather.dawdling and type(message).__name__ in weather.dawdling:
+            self.injected["dawdling"] += 1
+            delay += self._random.uniform(0.0, weather.dawdling[type(message).__name__])
         if weather.straggling and self._random.random() < weather.straggling:
             self.injected["straggling"] += 1
             delay = self._random.uniform(0.01, 2.0)

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
-from typing import Any, Final
+from typing import Final
 
-from attrs import frozen
-
-
-@frozen
-class Action:
-    """One fault, or the end of one."""
-
-    at: float
-    """Seconds since the beginning."""
-    kind: str
-    arguments: tuple[Any, ...] = ()
-
-    def __str__(self) -> str:
-        """Return the form shown to people."""
-        return f"{self.at:8.3f} s  {self.kind} {' '.join(map(str, self.arguments))}".rstrip()
-
-
-Plan = tuple[Action, ...]
-Draw = Callable[[Random, tuple[str, ...], float], list[Action]]
+from paxos.testing.simulation.action import Action, Draw, Plan
+from paxos.testing.simulation.coups import coups
 
 
 def _weather(kind: str, low: float, high: float) -> Draw:
@@ -170,7 +152,7 @@ def _spoiling(kind: str, *ways: bool) -> Draw:
     def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
         at, name = random.uniform(0, end), random.choice(names)
         actions = [
-            Action(random.uniform(0, at), "keep_copy", (name,)),
+            Action(at * random.choice((random.random(), 0.999)), "keep_copy", (name,)),
             Action(at, "crash", (name,)),
             Action(at + 0.0001, kind, (name, *random.sample(ways, min(1, len(ways))))),
         ]
@@ -199,6 +181,7 @@ SWARM: Final[dict[str, Draw]] = {
     "crashes": _crashes,
     "crash_of_all": _crash_of_all,
     "usurpations": _usurpations,
+    "coups": coups,
     "suspension": _suspension,
     "pauses": _spells("pause", "resume", 1.5),
     "slow_steps": _spells("slow", "fast", 1.0),
@@ -220,9 +203,10 @@ RARE: Final = {
     "small": 0.05,
     "corruption": 0.2,
     "suspension": 0.1,
-    "flipped_bit": 0.06,
-    "older_copy": 0.04,
-    "wiped_disk": 0.04,
+    "coups": 0.5,
+    "flipped_bit": 0.1,
+    "older_copy": 0.1,
+    "wiped_disk": 0.1,
     "wild_clock": 0.1,
 }
 """The chance of a family to be in a run, where it is not one in three."""

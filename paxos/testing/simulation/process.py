@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from paxos.errors import LogCompacted
 from paxos.journal import JournalError
 from paxos.protocol.effects import Effects, Send, Supply, Wake
+from paxos.protocol.events import Event
 from paxos.protocol.messages import Message, Teach
 from paxos.protocol.records import Record
 from paxos.replicated.decrees import Decree, Ruling
+from paxos.replicated.election_decrees import Renew
 from paxos.replicated.messages import Adopted, OwnMessage
 from paxos.replicated.reading import ReadsReady
 from paxos.replicated.roles import Roles, Turn
@@ -196,6 +198,15 @@ class Process:
         """Propose a command of an application that embeds this node, or a decree of the node."""
         self.submit(Command(*self.roles.next_id(), data), answer)
 
+    def unanswered(self) -> set[CommandId | int]:
+        """Return the commands and the reads that wait for an answer; renewals need none."""
+        commands = {
+            command
+            for command in self._waiting
+            if not isinstance(self._decrees.get(command), Renew)
+        }
+        return {*commands, *self._readers}
+
     def barrier(self, ready: Callable[[], None], *, lease: bool = False) -> None:
         """Call when this node's state may be read, unless it crashes before."""
         if self.up and lease:
@@ -296,6 +307,7 @@ class Process:
             return  # it comes again after the sync
         inbox, self._inboxes[role] = self._inboxes[role], deque()
         turn = self.roles.turn(role, inbox, self.clock())
+        self._simulation.turned(self)
         if role == "learner":
             self._simulation.reached(self)
         if role == "proposer" and self._usurps:
@@ -349,6 +361,8 @@ class Process:
                 case Installed(position):
                     self._simulation.installed(self, position)
                     self._attend(self.roles.office.turned(self.clock()))
+                case Event():
+                    self._simulation.happened(self, effect)
         if turn.later and not self.roles.failure:
             self.disk.persist_later(turn.later)
         if role == "proposer":

@@ -12,45 +12,53 @@ from attrs import frozen
 
 from paxos.journal.snapshots import pieces_of
 from paxos.node.cluster import Timing
+from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Record
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.messages import Refused
 from paxos.replicated.state import Applied, StateMachine
-from paxos.replicated.values import CLIENT_PREFIX, Command, Leadership, Result, Session
+from paxos.replicated.values import Leadership
 from paxos.testing.checkers import (
     Agreement,
     AtMostOnce,
     Checker,
+    EffectsOnce,
     EqualState,
+    Forward,
     Freshness,
+    HighestVote,
     Honesty,
     Linearizable,
     Memory,
     NamedElections,
     OneLeaderPerEpoch,
     Prefix,
+    Steadfast,
+    Tidy,
     Violation,
 )
 from paxos.testing.checkers.base import overriding
 from paxos.testing.linearizability import Handle
+from paxos.testing.simulation.action import Plan
 from paxos.testing.simulation.campaigner import ELECTIONS, Campaigner
-from paxos.testing.simulation.clients import KEYS, Client, Operation, end, read
+from paxos.testing.simulation.charging import Provider
+from paxos.testing.simulation.clients import Client, Operation
+from paxos.testing.simulation.healing import Healing
 from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium, memory_disk
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
-from paxos.testing.simulation.plan import Plan, draw_plan
+from paxos.testing.simulation.plan import draw_plan
 from paxos.testing.simulation.process import Process
 from paxos.testing.simulation.store import Store, Watched
 from paxos.testing.simulation.world import World
 
-ELECTION_TIMEOUTS = 4
-"""How many election timeouts a healed core has to decide something."""
-
-
 ON_FILES = 0.5
 """The share of seeds whose nodes have SQLite journals; the others' are in memory."""
+
+THINKING = (0.05, 0.05, 0.3)
+"""How busy clients are; see `Simulation.thinking`."""
 
 LEASE_READS = 0.5
 """The share of seeds whose clients read with leases."""
@@ -117,6 +125,9 @@ class Simulation:
         self.injected: Counter[str] = Counter()
         self.values = 0
         self.clients_work = True
+        self.thinking = self.world.random("thinking").choice(THINKING)
+        """Up to so many seconds pass between an answer and a client's next command."""
+        self.campaigners_work = True
         self.paused_checks = 0.0
         """How often a node is paused between the check of a term and the act."""
         self.wild_clocks = False
@@ -126,19 +137,27 @@ class Simulation:
         self._prefix, self._linearizable = Prefix(), Linearizable()
         self._on_files = self.world.random("journals").random() < ON_FILES
         self.elections = NamedElections()
+        self.effects = EffectsOnce()
+        self.provider = Provider(self.effects)
         self.checkers: tuple[Checker, ...] = (
             self._agreement,
             self.memory,
+            HighestVote(self.quorums),
             Honesty(self.memory),
             self._prefix,
             EqualState(),
             OneLeaderPerEpoch(),
             AtMostOnce(),
             Freshness(),
+            Forward(),
+            Steadfast(),
+            Tidy(),
             self.elections,
+            self.effects,
             self._linearizable,
         )
         self._hear_sent = [checker.sent for checker in overriding(self.checkers, "sent")]
+        self._hear_turns = [checker.turned for checker in overriding(self.checkers, "turned")]
         self._machine = machine
         self.commands = commands
         self._machines: dict[str, Watched] = {}
@@ -200,7 +219,7 @@ class Simulation:
         for client in self._clients:
             client.start()
         self.world.run_until(self.duration)
-        self._check_liveness()
+        Healing(self).check()
         for process in self.processes.values():
             if process.up:
                 self._audit(process)
@@ -220,54 +239,6 @@ class Simulation:
         for snapshot in journal.snapshots:
             for _ in pieces_of(journal, snapshot):
                 pass
-
-    def _check_liveness(self) -> None:
-        """Heal a core that has a quorum, make all else permanent, and demand progress."""
-        random = self.world.random("core")
-        intact = [name for name in self.names if name not in self.nemesis.lost]
-        core = set(random.sample(intact, random.randint(self.quorums.size, len(intact))))
-        self.clients_work = False
-        self.world.note(f"core: {sorted(core)}")
-        self.nemesis.heal_core(core, random)
-        waiting = {name: self._demand(name, random) for name in sorted(core)}
-        timeout = 4 * self.timing.suspicion
-        now, limit = self.duration, self.duration + ELECTION_TIMEOUTS * timeout
-        while now < limit and any(waiting.values()):
-            now += 0.05
-            self.world.run_until(now)
-        if late := [name for name, demands in waiting.items() if demands]:
-            raise Violation(
-                f"no progress at {', '.join(late)} within {ELECTION_TIMEOUTS} "
-                f"election timeouts of {timeout:g} s after {', '.join(sorted(core))} were healed"
-            )
-
-    def _demand(self, name: str, random: Random) -> set[str]:
-        """Let a client read all there is through one node; what is returned empties itself."""
-        operations = [read(key) for key in KEYS]
-        if self.commands is not None:
-            operations = [Operation("command", "", None, self.commands(random))]
-        waiting: set[str] = set()
-        for operation in operations:
-            client = f"core-{name}-{operation.key}"
-            handle = self.record(client, operation)
-            waiting.add(client)
-
-            def answer(
-                slot: int,
-                result: Result | None,
-                client: str = client,
-                handle: Handle | None = handle,
-                operation: Operation = operation,
-            ) -> None:
-                waiting.discard(client)
-                end(handle, operation.f, result)
-
-            command = Command(Session(CLIENT_PREFIX + client, 0), 1, operation.command)
-            # after the turn in which a healed node starts
-            self.world.after(0.001, self.processes[name].submit, command, answer)
-        waiting.add("barrier")
-        self.world.after(0.001, self.processes[name].barrier, lambda: waiting.discard("barrier"))
-        return waiting
 
     def medium(self, name: str) -> Medium:
         """Return what a node's journal lies on."""
@@ -291,21 +262,20 @@ class Simulation:
         assert isinstance(machine, Store)
         return machine.get(key)
 
-    def _check_elections(self, core: set[str]) -> None:
-        """Demand that the core leads in each election, whoever led before."""
-        timeout = 4 * self.timing.suspicion
-        leases = 2 * self.timing.lease * (1 + self.timing.drift)
-        limit = self.world.now + leases + ELECTION_TIMEOUTS * timeout
-        missing = set(ELECTIONS)
-        while self.world.now < limit and missing:
-            self.world.run_until(self.world.now + 0.01)
-            missing -= {election for election in missing if self._believers(election) & core}
-        if missing:
-            raise Violation(
-                f"nobody leads {', '.join(sorted(missing))} in the core that was healed"
-            )
+    @property
+    def log(self) -> Sequence[object]:
+        """The longest log that was applied anywhere."""
+        return self._prefix.log
 
-    def _believers(self, election: str) -> set[str]:
+    def leader(self) -> str | None:
+        """Return who leads the log, as far as one node knows; of several the first."""
+        for name, process in self.processes.items():
+            if process.up and process.roles.proposer.serving:
+                return name
+        return None
+
+    def believers(self, election: str) -> set[str]:
+        """Return who believes to lead an election."""
         return {
             name
             for name, process in self.processes.items()
@@ -331,7 +301,7 @@ class Simulation:
             return
         for election in ELECTIONS:
             believers = []
-            for name in self._believers(election):
+            for name in self.believers(election):
                 epoch = self.processes[name].roles.office.standings[election].epoch
                 assert epoch is not None
                 believers.append(Leadership(name, epoch, election))
@@ -354,6 +324,16 @@ class Simulation:
         """Tell the checkers what a node says."""
         for hear in self._hear_sent:
             hear(process.name, message)
+
+    def turned(self, process: Process) -> None:
+        """Tell the checkers that one of a node's roles has had its turn."""
+        for hear in self._hear_turns:
+            hear(process.name, process.roles)
+
+    def happened(self, process: Process, event: Event) -> None:
+        """Tell the checkers what a role reports."""
+        for checker in self.checkers:
+            checker.happened(process.name, event)
 
     def read_begun(self, process: Process, number: int) -> None:
         """Tell the checkers that a node's state shall be read."""
@@ -396,6 +376,11 @@ class Simulation:
         for checker in self.checkers:
             checker.restarted(process.name, process.roles)
         self.reached(process)
+
+    def rested(self, process: Process) -> None:
+        """Tell the checkers that a node has nothing to do."""
+        for checker in self.checkers:
+            checker.rested(process.name, process.roles)
 
     def crashed(self, process: Process) -> None:
         """Forget the machine of the life that ended."""

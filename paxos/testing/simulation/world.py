@@ -56,6 +56,10 @@ class World:
             action(*arguments)
         self.now = end + self._skipped
 
+    def run_for(self, seconds: float) -> None:
+        """Let everything happen that is due in the next so many seconds."""
+        self.run_until(self.now - self._skipped + seconds)
+
     def note(self, line: str) -> None:
         """Add a line to the trace."""
         line = f"{self.now:11.6f}  {line}\n"

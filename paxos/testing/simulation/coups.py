@@ -1,0 +1,58 @@
+"""A rival takes the leader's place, which hears of it late, while everybody reads.
+
+That is what reads without the log must survive: for a moment two nodes believe to lead, and the
+one that does not any more is asked all the time.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+from paxos.testing.simulation.action import Action
+
+WAYS: Final = ("cut", "cut", "rival", "deaf", "mute", "open")
+"""How the leader is kept from hearing of its rival; see `Nemesis.do_depose`."""
+
+DAWDLING: Final = (
+    "Accepted", "Chosen", "Heartbeat", "Prepare", "Promise", "Readable", "Rejected",
+)  # fmt: skip
+"""Kinds of messages that may be late when it matters."""
+
+LONGEST: Final = (0.03, 0.1, 0.3)
+"""By how much, in seconds."""
+
+
+def coups(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    """Let a rival begin a ballot, at some times, and read around it."""
+    actions: list[Action] = []
+    for _ in range(random.randint(1, 4)):
+        at, rival = random.uniform(0.1, end), random.choice(names)
+        actions += _prelude(random, at)
+        actions.append(Action(at, "depose", (rival, random.choice(WAYS))))
+        actions += _reads(random, names, rival, at)
+        actions.append(Action(at + random.choice((0.03, 0.1, 0.4)) * random.random(), "heal"))
+    return actions
+
+
+def _prelude(random: Random, at: float) -> list[Action]:
+    """Let some kind of message come late, or not at all, some time before."""
+    before, after = at - random.uniform(0, 0.15), at + random.uniform(0, 0.1)
+    match random.randrange(4):
+        case 0:
+            return [Action(before, "filter", ("Chosen",)), Action(after, "unfilter")]
+        case 1 | 2 as which:  # half of them concern reads, which are most of all in danger
+            kind = "Confirmed" if which == 1 else random.choice(DAWDLING)
+            late = (kind, random.choice(LONGEST))
+            return [Action(before, "dawdle", late), Action(at + 0.4, "hurry")]
+    return []
+
+
+def _reads(random: Random, names: tuple[str, ...], rival: str, at: float) -> list[Action]:
+    """Read at every node, most often at the rival, mostly while it takes over."""
+    readers = (*names, rival)
+    spans = ((0.0, 0.03), (0.0, 0.06), (-0.03, 0.3), (-0.1, 0.1))
+    return [
+        Action(at + random.uniform(*random.choice(spans)), "read", (random.choice(readers),))
+        for _ in range(random.choice((0, 15, 40)))
+    ]

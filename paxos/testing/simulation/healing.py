@@ -1,0 +1,190 @@
+"""The last part of a run: what must happen once a core of the nodes is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
+
+from paxos.replicated.values import CLIENT_PREFIX, Command, Result, Session
+from paxos.testing.checkers import Violation
+from paxos.testing.linearizability import Handle
+from paxos.testing.simulation.campaigner import ELECTIONS
+from paxos.testing.simulation.clients import KEYS, Operation, end, read
+
+if TYPE_CHECKING:
+    from paxos.testing.simulation.simulation import Simulation
+
+ELECTION_TIMEOUTS: Final = 4
+"""How many election timeouts a healed core has to decide something."""
+
+QUIET: Final = 1.5
+"""A log that has not grown for so long has come to rest, in seconds: what waits to be sent again
+waits for no longer."""
+
+READMISSION: Final = 100
+"""How many suspicions a node that has forgotten something may take until it votes again, when all
+the others are there: it waits for up to 64 between two attempts."""
+
+
+class Healing:
+    """Heals a core that has a quorum, makes all else permanent, and demands progress in it."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._world = simulation.world
+        self._random = simulation.world.random("core")
+        self._timeout = 4 * simulation.timing.suspicion
+        lost = simulation.nemesis.lost
+        intact = [name for name in simulation.names if name not in lost]
+        size = self._random.randint(simulation.quorums.size, len(intact))
+        self._core = sorted(self._random.sample(intact, size))
+        """What has a quorum of nodes that have forgotten nothing."""
+        self._whole = bool(lost) and self._random.random() < 0.5
+        """Whether all other nodes are healed, too, those that have forgotten something."""
+
+    def check(self) -> None:
+        """Demand everything, one thing after another."""
+        simulation = self._simulation
+        simulation.clients_work = False
+        self._world.note(f"core: {self._core}{' and all others' if self._whole else ''}")
+        healed = set(simulation.names) if self._whole else set(self._core)
+        simulation.nemesis.heal_core(healed, self._random)
+        self._see_progress()
+        self._see_answers()
+        self._see_elections()
+        if self._whole:
+            self._see_readmissions()
+        self._see_rest()
+        self._see_that_laggards_learn()
+
+    def _until(self, seconds: float, missing: Callable[[], Collection[str]], what: str) -> None:
+        """Let time pass until nothing is missing any more."""
+        limit, names = self._world.now + seconds, missing()
+        while names and self._world.now < limit:
+            self._world.run_for(0.02)
+            names = missing()
+        if names:
+            raise Violation(
+                f"{what} {', '.join(names)} within {seconds:g} s after "
+                f"{', '.join(self._core)} were healed"
+            )
+
+    def _see_progress(self) -> None:
+        """Demand that clients can read through every node, and from its own state."""
+        waiting = {name: self._demand(name) for name in self._core}
+        self._until(
+            ELECTION_TIMEOUTS * self._timeout,
+            lambda: [name for name, demands in waiting.items() if demands],
+            "no progress at",
+        )
+
+    def _demand(self, name: str) -> set[str]:
+        """Let a client read all there is through one node; what is returned empties itself."""
+        commands = self._simulation.commands
+        operations = [read(key) for key in KEYS]
+        if commands is not None:
+            operations = [Operation("command", "", None, commands(self._random))]
+        process = self._simulation.processes[name]
+        waiting: set[str] = set()
+        for operation in operations:
+            self._ask(name, f"core-{name}-{operation.key}", operation, waiting)
+        waiting.add("barrier")
+        self._world.after(0.001, process.barrier, lambda: waiting.discard("barrier"))
+        return waiting
+
+    def _ask(self, name: str, client: str, operation: Operation, waiting: set[str]) -> None:
+        """Let a client do one operation through a node."""
+        handle = self._simulation.record(client, operation)
+        waiting.add(client)
+
+        def answer(slot: int, result: Result | None, handle: Handle | None = handle) -> None:
+            waiting.discard(client)
+            end(handle, operation.f, result)
+
+        command = Command(Session(CLIENT_PREFIX + client, 0), 1, operation.command)
+        # after the turn in which a healed node starts
+        self._world.after(0.001, self._simulation.processes[name].submit, command, answer)
+
+    def _see_answers(self) -> None:
+        """Demand that all which was under way when the core was healed has come to an end."""
+        processes = [self._simulation.processes[name] for name in self._core]
+        due = {process.name: (process.life, process.unanswered()) for process in processes}
+
+        def missing() -> list[str]:
+            return [
+                process.name
+                for process in processes
+                if process.life == due[process.name][0]
+                and process.unanswered() & due[process.name][1]
+            ]
+
+        self._until(ELECTION_TIMEOUTS * self._timeout, missing, "commands or reads have no end at")
+
+    def _see_elections(self) -> None:
+        """Demand that the core leads in each election, whoever led before."""
+        timing = self._simulation.timing
+        leases = 2 * timing.lease * (1 + timing.drift)
+        missing = set(ELECTIONS)
+
+        def nobody_leads() -> set[str]:
+            missing.difference_update(
+                {each for each in missing if self._simulation.believers(each) & set(self._core)}
+            )
+            return missing
+
+        self._until(leases + ELECTION_TIMEOUTS * self._timeout, nobody_leads, "nobody leads")
+
+    def _see_readmissions(self) -> None:
+        """Demand that every node votes which is not kept down for good."""
+        processes = self._simulation.processes
+
+        def missing() -> list[str]:
+            return [
+                name
+                for name, process in processes.items()
+                if process.up and not process.roles.admission.admitted
+            ]
+
+        self._until(READMISSION * self._simulation.timing.suspicion, missing, "not readmitted:")
+
+    def _see_rest(self) -> None:
+        """Demand that the log comes to rest when nobody wants anything any more."""
+        simulation = self._simulation
+        simulation.campaigners_work = False
+        for campaigner in simulation.campaigners.values():
+            campaigner.stop()
+        last = [len(simulation.log), self._world.now]
+
+        def missing() -> list[str]:
+            if len(simulation.log) > last[0]:
+                last[:] = [len(simulation.log), self._world.now]
+            return [] if self._world.now > last[1] + QUIET else ["rest"]
+
+        longest = 2 * simulation.timing.lease + QUIET + ELECTION_TIMEOUTS * self._timeout
+        self._until(longest, missing, "the log does not come to")
+        for name in self._core:
+            simulation.rested(simulation.processes[name])
+
+    def _see_that_laggards_learn(self) -> None:
+        """Decide one thing more, of which only its leader hears: then it must tell the others."""
+        simulation = self._simulation
+        leader = simulation.leader()
+        if leader not in self._core:
+            return
+        simulation.network.weather.filtered = {"Chosen"}
+        waiting: set[str] = set()
+        operation = read(KEYS[0])
+        if simulation.commands is not None:
+            operation = Operation("command", "", None, simulation.commands(self._random))
+        self._ask(leader, "last", operation, waiting)
+        self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no answer to")
+        length = len(simulation.log)
+
+        def missing() -> list[str]:
+            return [name for name in self._core if self._frontier(name) < length]
+
+        self._until(ELECTION_TIMEOUTS * self._timeout, missing, "laggards:")
+
+    def _frontier(self, name: str) -> int:
+        process = self._simulation.processes[name]
+        return process.roles.learner.learner.frontier if process.up else 0

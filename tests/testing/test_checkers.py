@@ -1,0 +1,144 @@
+"""Each invariant speaks up when it does not hold, and is silent when it does."""
+
+from __future__ import annotations
+
+import pytest
+
+from paxos.node.cluster import Timing
+from paxos.protocol.ballot import Ballot
+from paxos.protocol.events import BallotLost
+from paxos.protocol.learner import Tally
+from paxos.protocol.messages import Accept, Promise, Rejected, Vote
+from paxos.protocol.quorums import Majority
+from paxos.protocol.records import Voted
+from paxos.replicated.log_proposer import Own
+from paxos.replicated.roles import Roles
+from paxos.replicated.values import Command, Session
+from paxos.testing.checkers import (
+    EffectsOnce,
+    Forward,
+    HighestVote,
+    Honesty,
+    Memory,
+    Steadfast,
+    Tidy,
+    Violation,
+)
+from paxos.testing.simulation.store import Store
+
+THREE = Majority(("a", "b", "c"))
+B1, B2, B3 = Ballot(1, "a"), Ballot(2, "b"), Ballot(3, "c")
+
+
+def fresh_roles() -> Roles:
+    return Roles.begin(Session("a", 1), THREE, Timing(), Store(), [])
+
+
+def test_ballot_is_given_up_for_a_higher_one_alone() -> None:
+    checker = Steadfast()
+    checker.happened("a", BallotLost(B1, B2))
+    checker.happened("a", BallotLost(B1, Ballot.ZERO))
+    with pytest.raises(Violation, match=r"gives ballot 3\.c up for 2\.b"):
+        checker.happened("c", BallotLost(B3, B2))
+
+
+def test_effect_happens_once_and_has_the_outcome_that_it_had() -> None:
+    checker = EffectsOnce()
+    checker.caused("blue", "k", b"receipt")
+    checker.concluded("blue", "k", b"receipt")
+    checker.caused("red", "k", b"receipt")
+    with pytest.raises(Violation, match="twice"):
+        checker.caused("blue", "k", b"another")
+    with pytest.raises(Violation, match="outcome of blue/k"):
+        checker.concluded("blue", "k", b"another")
+    with pytest.raises(Violation, match="and it is None"):
+        checker.concluded("blue", "never", b"receipt")
+
+
+def promised(*votes: tuple[str, int, tuple[Vote, ...]]) -> HighestVote:
+    checker = HighestVote(THREE)
+    for node, frontier, reported in votes:
+        checker.sent(node, Promise(B3, frontier, len(reported), reported))
+    return checker
+
+
+@pytest.mark.parametrize("value", ["x", "y"])
+def test_value_of_the_highest_vote_of_some_quorum_is_proposed(value: str) -> None:
+    old, new = Vote(0, B1, "x"), Vote(0, B2, "y")
+    checker = promised(("a", 0, (old,)), ("b", 0, (new,)))
+    if value == "y":
+        checker.sent("c", Accept(B3, 0, value))
+        return
+    with pytest.raises(Violation, match="no quorum of the promises"):
+        checker.sent("c", Accept(B3, 0, value))
+
+
+def test_value_is_free_where_a_quorum_has_not_voted() -> None:
+    vote = Vote(0, B1, "x")
+    checker = promised(("a", 0, ()), ("b", 0, ()), ("c", 0, (vote,)))
+    checker.sent("c", Accept(B3, 0, "z"))
+    checker.sent("c", Accept(B3, 1, "z"))
+    checker = promised(("a", 0, ()), ("c", 0, (vote,)))
+    checker.sent("c", Accept(B3, 0, "x"))
+    checker = promised(("a", 0, ()), ("c", 0, (vote,)))
+    with pytest.raises(Violation):
+        checker.sent("c", Accept(B3, 0, "z"))
+
+
+def test_nothing_is_proposed_without_a_quorum_that_speaks_of_the_slot() -> None:
+    with pytest.raises(Violation):
+        promised(("a", 0, ())).sent("c", Accept(B3, 0, "x"))
+    checker = promised(("a", 0, ()), ("b", 5, ()))
+    checker.sent("c", Accept(B3, 5, "x"))
+    with pytest.raises(Violation):
+        checker.sent("c", Accept(B3, 4, "x"))
+
+
+def test_refusal_names_a_higher_promise() -> None:
+    checker = Honesty(Memory())
+    checker.sent("a", Rejected(B1, B2))
+    with pytest.raises(Violation, match="refuses"):
+        checker.sent("a", Rejected(B2, B2))
+
+
+def test_nothing_goes_back_within_a_life() -> None:
+    checker, roles = Forward(), fresh_roles()
+    learner = roles.learner.learner
+    learner.frontier = learner.target = 5
+    checker.turned("a", roles)
+    learner.frontier = 4
+    with pytest.raises(Violation, match="goes back"):
+        checker.turned("a", roles)
+    checker.restarted("a", roles)
+    checker.turned("a", roles)
+    roles.acceptor.frontier = 6
+    with pytest.raises(Violation, match="has learned 4 slots"):
+        checker.turned("a", roles)
+
+
+def test_vote_in_an_open_slot_is_kept_while_the_log_grows() -> None:
+    checker, roles = Memory(), fresh_roles()
+    vote = Voted(7, B1, "x")
+    checker.persisted("a", [vote])
+    roles.acceptor.recall(vote)
+    roles.acceptor.advance(7)
+    checker.turned("a", roles)
+    roles.acceptor.advance(8)
+    checker.turned("a", roles)
+    roles.acceptor.frontier = 7
+    with pytest.raises(Violation, match="forgot with the slots that it learned its vote"):
+        checker.turned("a", roles)
+
+
+def test_node_at_rest_keeps_nothing_of_what_is_done() -> None:
+    checker, roles = Tidy(), fresh_roles()
+    checker.rested("a", roles)
+    roles.acceptor.frontier = 3
+    roles.learner.learner.tallies[2] = Tally(B1)
+    with pytest.raises(Violation, match=r"tallies in slots \[2\] below 3"):
+        checker.rested("a", roles)
+    roles.learner.learner.tallies.clear()
+    command = Command(Session("a", 1), 0, b"w k 1")
+    roles.proposer.own[command.id] = Own(command, 0.0, 0.0)
+    with pytest.raises(Violation, match="1 commands of its own"):
+        checker.rested("a", roles)

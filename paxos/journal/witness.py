@@ -84,18 +84,19 @@ def doubt(held: Mark | None, witness: Witness) -> str:
     ``held`` is None for a journal that was made only now. That alone is no reason for doubt here:
     whether a node of its name has voted before, its peers know.
     """
+    name = witness.path.name  # where it lies is no part of why, and may change
     try:
         seen = witness.read()
     except ValueError:
-        return f"{witness.path} is damaged, so nothing tells whether the journal is complete"
+        return f"{name} is damaged, so nothing tells whether the journal is complete"
     if held is None:
         return "" if seen is None else f"the journal is gone: it had {seen.writes} writes"
     if seen is None:
-        return f"{witness.path} is gone, so nothing tells whether the journal is complete"
+        return f"{name} is gone, so nothing tells whether the journal is complete"
     if seen.identity != held.identity:
-        return f"the journal is not the one to which {witness.path} belongs"
+        return f"the journal is not the one to which {name} belongs"
     if seen.writes > held.writes:
         return f"the journal went backwards: it has {held.writes} of {seen.writes} writes"
     if seen.writes == held.writes and seen.chain != held.chain:
-        return f"the journal's last writes are not those that {witness.path} saw"
+        return f"the journal's last writes are not those that {name} saw"
     return ""

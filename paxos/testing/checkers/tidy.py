@@ -39,7 +39,7 @@ def _left_below(roles: Roles) -> Iterator[str]:
 
 def _left_under_way(roles: Roles) -> Iterator[str]:
     """Name what is still under way, though nothing is."""
-    proposer = roles.proposer
+    proposer, learner = roles.proposer, roles.learner
     state = proposer.candidacy.proposer.state
     under_way: dict[str, Collection[object]] = {
         "commands of its own": proposer.own,
@@ -47,6 +47,10 @@ def _left_under_way(roles: Roles) -> Iterator[str]:
         "batches": proposer.proposed,
         "commands in batches": proposer.known,
         "slots in flight": state.in_flight if isinstance(state, Leading) else {},
+        "snapshots to save": (learner.growth,) if learner.saving else (),
+        "snapshots to take": (learner.growth,)
+        if learner.growth.reaches(learner.compaction)
+        else (),
         "questions": () if proposer.reading.idle else (proposer.reading,),
     }
     for name, kept in under_way.items():

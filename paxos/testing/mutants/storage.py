@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from paxos.journal import sqlite
+from attrs import evolve
+
+from paxos.journal import SqliteJournal, sqlite
 from paxos.journal.base import highest_promised
 from paxos.journal.tables import make_durable
 from paxos.journal.witness import Mark, Witness
@@ -20,6 +22,7 @@ from paxos.replicated.admission import Admission
 from paxos.testing.mutants.registry import mutant
 
 compare, conclude = Admission._compare, Readmission.conclude
+wake, next_mark = Admission.wake, Mark.next
 
 
 @mutant(sqlite, "make_durable", schedule=5, found_by="simulation")
@@ -53,6 +56,24 @@ def others_are_not_believed(self: Admission, source: str, memory: Memory) -> Eff
     journal, writes = self.opened
     known = Memory(memory.number, memory.highest, memory.frontier, journal, writes)
     return compare(self, source, known)
+
+
+@mutant(Mark, "next", found_by="simulation")
+def writes_are_not_counted(self: Mark, crcs: tuple[int, ...]) -> Mark:
+    """A journal counts its writes: by that others know when it has gone back."""
+    return evolve(next_mark(self, crcs), writes=self.writes)
+
+
+@mutant(SqliteJournal, "_draw_identity", found_by="simulation")
+def readmitted_journal_keeps_its_identity(self: SqliteJournal) -> int:
+    """Others must not take a journal that was readmitted for the one that forgot."""
+    return self._mark.identity if hasattr(self, "_mark") else self._random_bits(62) + 1
+
+
+@mutant(Admission, "wake", found_by="simulation")
+def readmission_is_tried_once(self: Admission, now: float) -> Effects:
+    """A node that has forgotten something asks until it votes again."""
+    return () if self.patience else wake(self, now)
 
 
 @mutant(Readmission, "conclude", schedule=14, found_by="simulation")

@@ -26,8 +26,8 @@ EXPECTED: tuple[str, ...] = (
     "bridge", "ring", "star", "chain", "crash", "crash_in_a_step", "crash_of_all", "pause",
     "slow_steps", "suspension", "usurpation", "slow_disk", "failed_sync", "failed_sync_once",
     "disk_full", "lost_write", "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock",
-    "wall_clock", "snapshot", "install", "wild_clock", "paused_check",
-    "leased_read", "effect", "reconciled", "coup", "read", "dawdling",
+    "readmission", "wall_clock", "snapshot", "install", "wild_clock", "paused_check",
+    "leased_read", "effect", "reconciled", "coup", "read", "dawdling", "echo",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
 
@@ -36,11 +36,11 @@ One that a campaign of `ENOUGH` seeds never meets is a fault of the campaign.
 
 OTHERS = {
     "loss", "duplication", "straggling", "corruption", "replay", "replay_minutes_old", "small",
-    "filter", "cut", "install", "dawdling",
+    "filter", "cut", "install", "dawdling", "echo",
 }  # fmt: skip
 """What a cluster of one never meets: it has nobody to talk to."""
 
-MINORITY = {"flipped_bit", "older_copy", "wiped_disk"}
+MINORITY = {"flipped_bit", "older_copy", "wiped_disk", "readmission"}
 """What is done only where a node may be lost and the others still decide."""
 
 SIZES = (*(3,) * 8, 4, 5)

@@ -36,15 +36,16 @@ def coups(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
 
 
 def _prelude(random: Random, at: float) -> list[Action]:
-    """Let some kind of message come late, or not at all, some time before."""
+    """Let some kind of message come late, twice, or not at all, from some time before on."""
     before, after = at - random.uniform(0, 0.15), at + random.uniform(0, 0.1)
     match random.randrange(4):
         case 0:
             return [Action(before, "filter", ("Chosen",)), Action(after, "unfilter")]
         case 1 | 2 as which:  # half of them concern reads, which are most of all in danger
             kind = "Confirmed" if which == 1 else random.choice(DAWDLING)
-            late = (kind, random.choice(LONGEST))
-            return [Action(before, "dawdle", late), Action(at + 0.4, "hurry")]
+            fault = random.choice(("dawdle", "echo"))
+            late = Action(before, fault, (kind, random.choice(LONGEST)))
+            return [late, Action(at + 0.4, "hurry")]
     return []
 
 

@@ -65,7 +65,7 @@ class Healing:
             names = missing()
         if names:
             raise Violation(
-                f"{what} {', '.join(names)} within {seconds:g} s after "
+                f"{what} {', '.join(sorted(names))} within {seconds:g} s after "
                 f"{', '.join(self._core)} were healed"
             )
 

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from paxos.journal import Journal, JournalCorrupt, JournalError, MemoryJournal, SqliteJournal
+from paxos.journal.snapshots import pieces_of
 from paxos.protocol.records import Record
 from paxos.wire import decode_value, encode_value
 
@@ -51,6 +52,10 @@ class Medium(ABC):
         """
 
     @abstractmethod
+    def next_life(self) -> list[Record]:
+        """Return what the journal would give back to the next life, if this one ended now."""
+
+    @abstractmethod
     def crash(self) -> None:
         """End the node's life at once: what was written stays."""
 
@@ -77,6 +82,14 @@ class Medium(ABC):
     @abstractmethod
     def wipe(self, whole: bool) -> None:
         """Remove the journal, or all that is on the disk."""
+
+
+def _all_of(journal: Journal) -> list[Record]:
+    """Return what a journal gives back, having looked at its snapshots, too."""
+    for snapshot in journal.snapshots:
+        for _ in pieces_of(journal, snapshot):
+            pass
+    return list(journal.recover())
 
 
 class MemoryMedium(Medium):
@@ -112,6 +125,11 @@ class MemoryMedium(Medium):
         except JournalError as error:
             return False, error
         return True, None
+
+    def next_life(self) -> list[Record]:
+        """See `Medium`."""
+        assert self._journal is not None
+        return _all_of(self._journal)
 
     def crash(self) -> None:
         """See `Medium`."""
@@ -211,18 +229,33 @@ class SqliteMedium(Medium):
     def open(self) -> Journal:
         """See `Medium`."""
         self.trouble = ""
-        self._journal = _PagedJournal(
-            self.path,
+        self._journal = self._open(self.path, self._connection)
+        self._witness = _witness_of(self.path).read_bytes()
+        return self._journal
+
+    def _open(self, path: Path, connection: type[sqlite3.Connection]) -> SqliteJournal:
+        return _PagedJournal(
+            path,
             cluster="simulated",
             node=self._name,
             encode=encode_value,
             decode=decode_value,
-            connection=self._connection,
+            connection=connection,
             wall_clock=self._wall_clock,
             random_bits=self.random.getrandbits,
         )
-        self._witness = _witness_of(self.path).read_bytes()
-        return self._journal
+
+    def next_life(self) -> list[Record]:
+        """See `Medium`; the next life would open a copy of the files as they are."""
+        path = self._folder() / f"{self._name}.audit"
+        _copy(self.path, path)
+        shutil.copyfile(_witness_of(self.path), _witness_of(path))
+        journal = self._open(path, sqlite3.Connection)
+        try:
+            return _all_of(journal)
+        finally:
+            journal.close()
+            _remove(path)
 
     def write(self, records: Sequence[Record], trouble: str) -> tuple[bool, JournalError | None]:
         """See `Medium`. It fails before one of the first statements, or at the commit."""

@@ -76,9 +76,14 @@ class Nemesis:
         """Let the messages of one kind take up to ``longest`` seconds more than all others."""
         self._simulation.network.weather.dawdling = {kind: longest}
 
+    def do_echo(self, kind: str, longest: float) -> None:
+        """Let the messages of one kind arrive once more, up to ``longest`` seconds later."""
+        self._simulation.network.weather.echoing = {kind: longest}
+
     def do_hurry(self) -> None:
-        """End that."""
-        self._simulation.network.weather.dawdling = {}
+        """End both."""
+        weather = self._simulation.network.weather
+        weather.dawdling, weather.echoing = {}, {}
 
     def do_heal(self) -> None:
         """End every cut."""
@@ -334,7 +339,7 @@ class Nemesis:
         weather.loss = weather.duplication = weather.straggling = 0.0
         weather.corruption = weather.replay = weather.refusal = 0.0
         weather.delay, weather.small = (0.0001, 0.001), False
-        weather.filtered, weather.dawdling = set(), {}
+        weather.filtered, weather.dawdling, weather.echoing = set(), {}, {}
         simulation.paused_checks = 0.0
         for name in simulation.names:
             process = simulation.processes[name]

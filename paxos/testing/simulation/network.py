@@ -47,6 +47,8 @@ class Weather:
     """Kinds of messages that are lost, by class name."""
     dawdling: dict[str, float] = field(factory=dict)
     """By class name, kinds that take up to so many seconds more."""
+    echoing: dict[str, float] = field(factory=dict)
+    """By class name, kinds that arrive once more, up to so many seconds later."""
 
 
 class Network:
@@ -94,6 +96,10 @@ class Network:
         if weather.duplication and draw() < weather.duplication:
             self.injected["duplication"] += 1
             self._carry(source, target, message)
+        if weather.echoing and type(message).__name__ in weather.echoing:
+            self.injected["echo"] += 1
+            delay = self._random.uniform(0.0, weather.echoing[type(message).__name__])
+            self._world.after(delay, self._arrive, source, target, message)
         if weather.replay:
             self._old.append((self._world.now, source, target, message))
             if draw() < weather.replay:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 from attrs import frozen
 
+from paxos.errors import LogCompacted
 from paxos.journal.snapshots import pieces_of
 from paxos.node.cluster import Timing
 from paxos.protocol.events import Event
@@ -59,6 +61,9 @@ ON_FILES = 0.5
 
 THINKING = (0.05, 0.05, 0.3)
 """How busy clients are; see `Simulation.thinking`."""
+
+AUDITED = 50
+"""How many slots of a journal are read at once when the run ends."""
 
 LEASE_READS = 0.5
 """The share of seeds whose clients read with leases."""
@@ -197,6 +202,7 @@ class Simulation:
             finally:
                 for process in self.processes.values():
                     process.disk.medium.close()
+        violation = violation.replace(f"{self._folder}/", "")  # it differs from run to run
         if violation:
             self.world.note(f"VIOLATION: {violation}")
         return Outcome(
@@ -233,9 +239,22 @@ class Simulation:
             return
         self.recovered(process, list(journal.recover()))
         slot = journal.first
-        while values := journal.read(slot, journal.frontier, 1 << 20):
+        while values := journal.read(slot, slot + AUDITED, 1 << 20):
             self._agreement.kept(process.name, slot, [value for _, value in values])
             slot = values[-1][0] + 1
+        if slot != journal.frontier:
+            raise Violation(f"the journal of {process.name} ends at {slot}, not {journal.frontier}")
+        if slot > journal.first and not journal.read(slot - 1, slot - 1, 1):
+            raise Violation(f"the journal of {process.name} does not give its last slot")
+        if journal.first:
+            with suppress(LogCompacted):
+                raise Violation(f"{process.name}: {journal.read(journal.first - 1, slot, 1)}")
+        begins = [snapshot.position for snapshot in journal.snapshots]
+        if begins and (journal.first > begins[0] or (begins[1:] and journal.first < begins[0])):
+            raise Violation(
+                f"the journal of {process.name} has snapshots of {begins}, "
+                f"and its log begins at {journal.first}"
+            )
         for snapshot in journal.snapshots:
             for _ in pieces_of(journal, snapshot):
                 pass

@@ -11,9 +11,12 @@ from paxos.protocol.learner import Tally
 from paxos.protocol.messages import Accept, Promise, Rejected, Vote
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Voted
+from paxos.protocol.values import NOOP
+from paxos.replicated.election_decrees import ElectionView, LeaderChanged
 from paxos.replicated.log_proposer import Own
 from paxos.replicated.roles import Roles
-from paxos.replicated.values import Command, Session
+from paxos.replicated.state import Applied
+from paxos.replicated.values import Command, Leadership, Session
 from paxos.testing.checkers import (
     EffectsOnce,
     Forward,
@@ -21,6 +24,7 @@ from paxos.testing.checkers import (
     Honesty,
     Memory,
     Steadfast,
+    Tallies,
     Tidy,
     Violation,
 )
@@ -53,6 +57,18 @@ def test_effect_happens_once_and_has_the_outcome_that_it_had() -> None:
         checker.concluded("blue", "k", b"another")
     with pytest.raises(Violation, match="and it is None"):
         checker.concluded("blue", "never", b"receipt")
+
+
+def test_effect_is_intended_by_whoever_leads() -> None:
+    checker, first, second = EffectsOnce(), Leadership("a", 1, "blue"), Leadership("b", 2, "blue")
+    for slot, leadership in ((3, first), (5, None), (7, second)):
+        change = LeaderChanged("blue", ElectionView(leadership, b"", ""))
+        checker.applied("a", Applied(slot, NOOP, (), (), (change,)))
+    checker.intended(first, 4)
+    checker.intended(second, 7)
+    for leadership, slot in ((first, 6), (first, 8), (second, 6)):
+        with pytest.raises(Violation, match="does not lead"):
+            checker.intended(leadership, slot)
 
 
 def promised(*votes: tuple[str, int, tuple[Vote, ...]]) -> HighestVote:
@@ -142,3 +158,14 @@ def test_node_at_rest_keeps_nothing_of_what_is_done() -> None:
     roles.proposer.own[command.id] = Own(command, 0.0, 0.0)
     with pytest.raises(Violation, match="1 commands of its own"):
         checker.rested("a", roles)
+
+
+def test_vote_is_counted_at_the_ballot_at_which_it_was_cast() -> None:
+    memory, roles = Memory(), fresh_roles()
+    checker = Tallies(memory)
+    memory.persisted("b", [Voted(0, B1, "x")])
+    roles.learner.learner.tallies[0] = Tally(B1, {"b"})
+    checker.turned("a", roles)
+    roles.learner.learner.tallies[0] = Tally(B2, {"b"})
+    with pytest.raises(Violation, match=r"counts a vote of b at 2\.b in slot 0"):
+        checker.turned("a", roles)

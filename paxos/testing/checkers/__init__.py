@@ -2,6 +2,7 @@
 
 from paxos.testing.checkers.agreement import Agreement
 from paxos.testing.checkers.base import Checker, Violation
+from paxos.testing.checkers.counting import Recount
 from paxos.testing.checkers.effects import EffectsOnce
 from paxos.testing.checkers.elections import NamedElections
 from paxos.testing.checkers.forward import Forward
@@ -15,6 +16,7 @@ from paxos.testing.checkers.once import AtMostOnce
 from paxos.testing.checkers.prefix import Prefix
 from paxos.testing.checkers.state import EqualState
 from paxos.testing.checkers.steadfast import Steadfast
+from paxos.testing.checkers.tallies import Tallies
 from paxos.testing.checkers.tidy import Tidy
 
 __all__ = [
@@ -32,7 +34,9 @@ __all__ = [
     "NamedElections",
     "OneLeaderPerEpoch",
     "Prefix",
+    "Recount",
     "Steadfast",
+    "Tallies",
     "Tidy",
     "Violation",
 ]

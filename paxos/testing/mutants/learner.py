@@ -29,6 +29,16 @@ def learner_mixes_ballots(self: Learner, source: str, accepted: Accepted) -> Eff
     return on_accepted(self, source, accepted)
 
 
+@mutant(Learner, "on_accepted", schedule=7, found_by="simulation")
+def late_vote_counts_for_a_newer_ballot(self: Learner, source: str, accepted: Accepted) -> Effects:
+    """A vote at an older ballot, which comes late, is no vote at the newer one."""
+    tally = self.tallies.get(accepted.slot)
+    if tally is not None and tally.ballot > accepted.ballot:
+        tally.voters.add(source)
+        return ()
+    return on_accepted(self, source, accepted)
+
+
 @mutant(Learner, "_conclude")
 def lower_proposal_is_believed(self: Learner, slot: int) -> Effects:
     """A proposal below the chosen ballot does not tell the chosen value."""

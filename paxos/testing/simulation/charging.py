@@ -63,6 +63,7 @@ class Charge:
         self._simulation = simulation
         self._process = process
         self._random = simulation.world.random(f"charge {process.name} {simulation.world.now}")
+        self._leadership = leadership
         self._name, self._epoch = leadership.election, leadership.epoch
         due = int(simulation.world.now / PERIOD)
         key = due if self._random.random() < 0.5 else self._random.randint(0, due)
@@ -79,6 +80,8 @@ class Charge:
         self._process.submit_own(intend, self._intended)
 
     def _intended(self, slot: int, ruling: Result | Ruling | None) -> None:
+        if isinstance(ruling, Intended):
+            self._simulation.effects.intended(self._leadership, slot)
         match ruling:
             case Intended(attempted=True):
                 self._soon(self._ask)

@@ -32,7 +32,18 @@ def coups(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
         actions.append(Action(at, "depose", (rival, random.choice(WAYS))))
         actions += _reads(random, names, rival, at)
         actions.append(Action(at + random.choice((0.03, 0.1, 0.4)) * random.random(), "heal"))
+    if random.random() < 0.3:
+        actions += _restlessness(random, names, random.uniform(0.1, end))
     return actions
+
+
+def _restlessness(random: Random, names: tuple[str, ...], at: float) -> list[Action]:
+    """Let whoever leads begin anew, many times, while votes for its earlier ballots come late."""
+    actions = [Action(at, "dawdle", ("Accepted", random.choice((0.01, 0.03))))]
+    for _ in range(random.randint(5, 25)):
+        at += random.uniform(0.005, 0.05)
+        actions.append(Action(at, "depose", (names[0], "self")))
+    return [*actions, Action(at + 0.05, "hurry")]
 
 
 def _prelude(random: Random, at: float) -> list[Action]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from paxos.replicated.values import CLIENT_PREFIX, Command, Result, Session
 from paxos.testing.checkers import Violation
-from paxos.testing.linearizability import Handle
 from paxos.testing.simulation.campaigner import ELECTIONS
 from paxos.testing.simulation.clients import KEYS, Operation, end, read
 
@@ -85,23 +84,31 @@ class Healing:
         if commands is not None:
             operations = [Operation("command", "", None, commands(self._random))]
         process = self._simulation.processes[name]
-        waiting: set[str] = set()
-        for operation in operations:
-            self._ask(name, f"core-{name}-{operation.key}", operation, waiting)
-        waiting.add("barrier")
+        waiting = {"barrier"}
+        self._ask(name, f"core-{name}", operations, waiting)
         self._world.after(0.001, process.barrier, lambda: waiting.discard("barrier"))
         return waiting
 
-    def _ask(self, name: str, client: str, operation: Operation, waiting: set[str]) -> None:
-        """Let a client do one operation through a node."""
+    def _ask(
+        self,
+        name: str,
+        client: str,
+        operations: list[Operation],
+        waiting: set[str],
+        number: int = 1,
+    ) -> None:
+        """Let a client do one operation after another through a node; each answer must be known."""
+        operation, rest = operations[0], operations[1:]
         handle = self._simulation.record(client, operation)
         waiting.add(client)
 
-        def answer(slot: int, result: Result | None, handle: Handle | None = handle) -> None:
-            waiting.discard(client)
-            end(handle, operation.f, result)
+        def answer(slot: int, result: Result | None) -> None:
+            if end(handle, operation.f, result):
+                waiting.discard(client)
+                if rest:
+                    self._ask(name, client, rest, waiting, number + 1)
 
-        command = Command(Session(CLIENT_PREFIX + client, 0), 1, operation.command)
+        command = Command(Session(CLIENT_PREFIX + client, 0), number, operation.command)
         # after the turn in which a healed node starts
         self._world.after(0.001, self._simulation.processes[name].submit, command, answer)
 
@@ -135,15 +142,17 @@ class Healing:
         self._until(leases + ELECTION_TIMEOUTS * self._timeout, nobody_leads, "nobody leads")
 
     def _see_readmissions(self) -> None:
-        """Demand that every node votes which is not kept down for good."""
+        """Demand that a node votes that has forgotten something and is not kept down for good.
+
+        Two such nodes wait for one another, which only a person can end.
+        """
         processes = self._simulation.processes
 
         def missing() -> list[str]:
-            return [
-                name
-                for name, process in processes.items()
-                if process.up and not process.roles.admission.admitted
-            ]
+            up = {name: p.roles.admission for name, p in processes.items() if p.up}
+            doubted = [name for name, admission in up.items() if admission.doubt]
+            waiting = [name for name, admission in up.items() if not admission.admitted]
+            return [name for name in waiting if name not in doubted or len(doubted) == 1]
 
         self._until(READMISSION * self._simulation.timing.suspicion, missing, "not readmitted:")
 
@@ -164,6 +173,21 @@ class Healing:
         self._until(longest, missing, "the log does not come to")
         for name in self._core:
             simulation.rested(simulation.processes[name])
+        if simulation.leader() in self._core:
+            self._see_that_marks_are_known()
+
+    def _see_that_marks_are_known(self) -> None:
+        """See that each node knows how far the others' journals are, as the leader passes on.
+
+        By that alone a node is kept from voting whose whole disk has gone back.
+        """
+        processes = {name: self._simulation.processes[name] for name in self._core}
+        for name, process in processes.items():
+            for other in [other for other in self._core if other != name]:
+                known = process.roles.admission.remember(other)
+                mark = processes[other].disk.journal.mark
+                if processes[other].roles.admission.admitted and known != mark:
+                    raise Violation(f"{name} takes the journal of {other} for {known}, not {mark}")
 
     def _see_that_laggards_learn(self) -> None:
         """Decide one thing more, of which only its leader hears: then it must tell the others."""
@@ -176,7 +200,7 @@ class Healing:
         operation = read(KEYS[0])
         if simulation.commands is not None:
             operation = Operation("command", "", None, simulation.commands(self._random))
-        self._ask(leader, "last", operation, waiting)
+        self._ask(leader, "last", [operation], waiting)
         self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no answer to")
         length = len(simulation.log)
 

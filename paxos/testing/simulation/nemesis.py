@@ -201,13 +201,15 @@ class Nemesis:
         """Let a rival begin a ballot, of which the leader does not hear, or only in some ways.
 
         It is ``cut`` off from all or from the ``rival`` alone; or it is ``deaf`` to the rival,
-        ``mute`` to all, or nothing is cut (``open``). A leader may be its own rival, too, that
-        forgets what it has proposed.
+        ``mute`` to all, or nothing is cut (``open``). Or the leader is its own rival (``self``),
+        and begins anew.
         """
         leader, names = self._simulation.leader(), self._simulation.names
         if leader is None:
             return
-        if leader == rival and way != "open":
+        if way == "self":
+            rival = leader
+        elif leader == rival:
             rival = names[names.index(rival) - 1]
         order = (leader, *(name for name in names if name != leader))
         weather = self._simulation.network.weather

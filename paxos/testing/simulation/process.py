@@ -12,6 +12,7 @@ from paxos.journal import JournalError
 from paxos.protocol.effects import Effects, Send, Supply, Wake
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Message, Teach
+from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Record
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.election_decrees import Renew
@@ -120,7 +121,7 @@ class Process:
         simulation.recovered(self, records)
         self.roles = Roles.begin(
             self.session,
-            simulation.quorums,
+            Majority(simulation.names),
             simulation.timing,
             machine,
             records,

@@ -16,7 +16,6 @@ from paxos.journal.snapshots import pieces_of
 from paxos.node.cluster import Timing
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
-from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Record
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.messages import Refused
@@ -37,7 +36,9 @@ from paxos.testing.checkers import (
     NamedElections,
     OneLeaderPerEpoch,
     Prefix,
+    Recount,
     Steadfast,
+    Tallies,
     Tidy,
     Violation,
 )
@@ -122,7 +123,7 @@ class Simulation:
         self._padding = 0
         self.compaction = self._draw_compaction() if compaction is None else compaction
         self.names = tuple(f"node{number}" for number in range(1, nodes + 1))
-        self.quorums = Majority(self.names)
+        self.quorums = Recount(self.names)
         lease_reads = self.world.random("lease reads").random() < LEASE_READS
         self.timing = Timing(lease=0.4, drift=0.06, lease_reads=lease_reads)
         self.window = window
@@ -156,6 +157,7 @@ class Simulation:
             Freshness(),
             Forward(),
             Steadfast(),
+            Tallies(self.memory),
             Tidy(),
             self.elections,
             self.effects,

@@ -10,7 +10,7 @@ from paxos.protocol.events import BallotLost
 from paxos.protocol.learner import Tally
 from paxos.protocol.messages import Accept, Promise, Rejected, Vote
 from paxos.protocol.quorums import Majority
-from paxos.protocol.records import Voted
+from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
 from paxos.protocol.values import NOOP
 from paxos.replicated.election_decrees import ElectionView, LeaderChanged
 from paxos.replicated.log_proposer import Own
@@ -28,6 +28,7 @@ from paxos.testing.checkers import (
     Tidy,
     Violation,
 )
+from paxos.testing.checkers.memory import Durable
 from paxos.testing.simulation.store import Store
 
 THREE = Majority(("a", "b", "c"))
@@ -169,3 +170,14 @@ def test_vote_is_counted_at_the_ballot_at_which_it_was_cast() -> None:
     roles.learner.learner.tallies[0] = Tally(B2, {"b"})
     with pytest.raises(Violation, match=r"counts a vote of b at 2\.b in slot 0"):
         checker.turned("a", roles)
+
+
+def test_older_journal_may_give_back_what_a_newer_one_has_forgotten() -> None:
+    durable = Durable()
+    records: list[Record] = [Begun(B1), Promised(B2), Learned(0, None, "x")]
+    for record in records:
+        durable.add(record)
+    durable.forget([], noticed=True)
+    assert all(durable.explains(record) for record in records)
+    assert not durable.explains(Promised(B3))
+    assert not durable.explains(Learned(0, None, "y"))

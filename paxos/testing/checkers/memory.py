@@ -44,6 +44,10 @@ class Durable:
     """Every ballot it ever began."""
     cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
     """Every vote there ever was."""
+    known: dict[int, Value] = field(factory=dict)
+    """Every slot that it ever learned, in whichever journal."""
+    highest: Ballot = Ballot.ZERO
+    """The highest ballot that it ever promised."""
     forgot: Ballot | None = None
     """The highest ballot that it promised and may have forgotten; None where it forgot nothing."""
     noticed: bool = False
@@ -57,13 +61,15 @@ class Durable:
                 self.ballots.add(ballot)
             case Promised(ballot):
                 self.promised = max(self.promised, ballot)
+                self.highest = max(self.highest, ballot)
             case Voted(slot, ballot):
                 self.promised = max(self.promised, ballot)
+                self.highest = max(self.highest, ballot)
                 self.votes[slot] = record
                 self.cast[slot, ballot] = record.value
                 self.top = max(self.top, slot + 1)
             case Learned(slot, _, value) if slot == self.frontier:
-                self.learned[slot] = value
+                self.learned[slot] = self.known[slot] = value
                 self.frontier += 1
             case Snapshotted():
                 self._compact(record)
@@ -84,13 +90,13 @@ class Durable:
         """Tell whether this was durable at some time."""
         match record:
             case Begun(ballot):
-                return ballot <= self.begun
+                return ballot in self.ballots
             case Promised(ballot):
-                return ballot <= self.promised
+                return ballot <= self.highest
             case Voted(slot, ballot, value):
                 return self.cast.get((slot, ballot)) == value
             case Learned(slot, _, value):
-                return slot in self.learned and self.learned[slot] == value
+                return slot in self.known and self.known[slot] == value
             case Snapshotted():
                 return record in self.snapshots
         return False

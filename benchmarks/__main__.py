@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(asked: argparse.Namespace) -> int:
     """Run one benchmark after another; one that fails does not keep the others from running."""
+    if asked.plot is not None:
+        import benchmarks.drawing  # noqa: F401 - what is missing for plots shows before the work
     reports: dict[str, Any] = {}
     tables: list[Table] = []
     failed = 0
@@ -69,8 +71,9 @@ def run_one(benchmark: Benchmark, asked: argparse.Namespace) -> tuple[Any, Outpu
     for option in ("events", "where"):
         value, fields = getattr(asked, option), attrs.fields_dict(type(given))
         if value is not None and option in fields:
-            many = isinstance(getattr(given, option), tuple)
-            given = attrs.evolve(given, **{option: (value,) if many else value})
+            if option == "where":
+                value = tuple(value) if isinstance(given.where, tuple) else value[0]
+            given = attrs.evolve(given, **{option: value})
     console = Console(stderr=True)
     columns = (
         TextColumn(benchmark.name),
@@ -165,16 +168,19 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--where",
+        action="append",
         metavar="PLACE",
         help="where journals lie: memory (a memory disk), loop (ext4 on a loop device over one, "
-        "made for the run; root only), disk (temporary files), or a folder",
+        "made for the run; root only), disk (temporary files), or a folder; given again, peers are "
+        "measured at each place, and all else at the first",
     )
     parser.set_defaults(size=Size.USUAL)
     asked = parser.parse_args(arguments)
     if "all" in asked.benchmarks:
         asked.benchmarks = list(CATALOGUE)
-    if asked.where is not None and (why := places.missing(asked.where)):
-        parser.error(why)
+    for where in asked.where or ():
+        if why := places.missing(where):
+            parser.error(why)
     return asked
 
 

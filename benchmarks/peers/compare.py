@@ -50,7 +50,7 @@ def usual(size: Size, seed: int) -> Given:
         brief = (Ours.name, Etcd.name, ZooKeeper.name, OursInMemory.name, PySyncObj.name)
         return Given(seed, brief, losers[:3], (1, 64), 0.5, 1, 1)
     workers = tuple(name for name in KINDS if name != HastyEtcd.name)
-    seconds, rounds, losses = (1.5, 2, 8) if size is Size.USUAL else (5.0, 5, 100)
+    seconds, rounds, losses = (1.2, 2, 5) if size is Size.USUAL else (5.0, 5, 100)
     return Given(seed, workers, losers, (1, 16, 64, 256), seconds, rounds, losses)
 
 

@@ -136,6 +136,24 @@ def test_place_that_is_not_there_is_refused_before_anything_runs(
     assert "no folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("where", "given"), [("memory", "disk"), (("memory",), ["disk", "memory"])]
+)
+def test_places_go_to_benchmarks_of_one_place_and_of_several(
+    where: object, given: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    @frozen
+    class Somewhere(Given):
+        where: object
+
+    toy = Benchmark("toy", "", lambda size, seed: Somewhere(1, seed, where), find)
+    monkeypatch.setitem(CATALOGUE, "toy", toy)
+    path = tmp_path / "out.json"
+    assert runner.main(["toy", "--where", "disk", "--where", "memory", "--json", str(path)]) == 0
+    said = json.loads(path.read_text())["benchmarks"]["toy"]["input"]["where"]
+    assert said == given
+
+
 def test_equal_figures_make_equal_files(tmp_path: Path) -> None:
     one, other = (
         [path.read_bytes() for path in draw([FIGURE], tmp_path / name)] for name in ("a", "b")

@@ -23,6 +23,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+NUMBERS = StrMethodFormatter("{x:,.12g}")
+"""Numbers as people write them, never as powers."""
+
 LOOK: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -59,6 +62,8 @@ def _draw(figure: Figure) -> Canvas:
     axes.set_title(figure.title, fontsize=10, loc="left")
     axes.set_xlabel(figure.x)
     axes.set_ylabel(f"{figure.y}\n{figure.band}" if figure.band else figure.y)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(NUMBERS)
     if figure.log_x:
         axes.set_xscale("log", base=2)
         _plain(axes.xaxis, 2)
@@ -66,7 +71,7 @@ def _draw(figure: Figure) -> Canvas:
         axes.set_yscale("log")
         _plain(axes.yaxis, 10)
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=0, top=1.08 * max(axes.dataLim.y1, figure.goal or 0))
     if len(figure.lines) > 1 or figure.goal is not None:
         axes.legend(frameon=False, fontsize=8)
     return canvas
@@ -91,5 +96,5 @@ def _draw_line(axes: Axes, line: Line, colour: str, marker: str, steps: bool) ->
 def _plain(axis: Axis, base: int) -> None:
     """Write 1, 2, 4 and not powers."""
     axis.set_major_locator(LogLocator(base=base))
-    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_major_formatter(NUMBERS)
     axis.set_minor_formatter(NullFormatter())

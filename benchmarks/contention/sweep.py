@@ -17,7 +17,7 @@ from benchmarks.contention.links import DELAYS
 from benchmarks.contention.policies import NAMES
 from benchmarks.suite import Size, Tell
 
-DUELS: Final = 40
+DUELS: Final = 10
 """How often, at most, a scene without a policy is run: all of its duels are long, and alike."""
 
 
@@ -74,7 +74,7 @@ def usual(size: Size, seed: int) -> Sweep:
     losses = (0.0, 0.05) if quick else (0.0, 0.01, 0.05, 0.2)
     judged, runs, few = {
         Size.QUICK: (20, 8, 2),
-        Size.USUAL: (80, 40, 10),  # 80 for each of 32 numbers of proposers and 4 losses: 10,240
+        Size.USUAL: (80, 40, 6),  # 80 for each of 32 numbers of proposers and 4 losses: 10,240
         Size.LONG: (320, 400, 80),
     }[size]
     base = Scene()

@@ -114,7 +114,7 @@ class Comparison(Output):
         return tuple(
             Figure(
                 f"peers-rates-{number_of_place + 1}",
-                f"Puts of 100 B, 3 nodes on loopback, data on {place}",
+                f"Puts of 100 B, 3 nodes on loopback\ndata on {place}",
                 "puts in flight",
                 "puts per second, median round",
                 tuple(self._line(place, peer) for peer in self._peers(place)),

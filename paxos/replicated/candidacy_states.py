@@ -105,7 +105,7 @@ class Serving:
         """
         if frontier >= ballot.next_slot or frontier > self.frontier:
             self.moved = now
-        helpless = bool(ballot.rejecting) or not ballot.in_flight
+        helpless = bool(ballot.rejecting) or self.frontier not in ballot.in_flight
         return helpless and now - self.moved >= patience
 
     def shall_repeat(self, frontier: int, now: float, standstill: float) -> bool:

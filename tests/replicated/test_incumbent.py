@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+
+import pytest
+
 from paxos.protocol.effects import Effects, Send, Wake
+from paxos.protocol.proposer import Leading
+from paxos.protocol.values import NOOP
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.candidacy_states import Serving
 from paxos.replicated.messages import Heard, Heartbeat, Poll, Probe, Refused, Resigned
@@ -59,3 +65,15 @@ def test_leader_that_lives_answers_and_is_followed_on() -> None:
 
 def test_ordinary_probe_is_not_answered() -> None:
     assert leading().handle("b", Probe(LED, answer=False), 8.0) == ()
+
+
+@pytest.mark.parametrize(("open_slots", "stuck"), [((5, 6), False), ((7, 8), True), ((), True)])
+def test_leader_that_proposes_nothing_in_the_slot_that_it_misses_makes_room(
+    open_slots: tuple[int, ...], stuck: bool
+) -> None:
+    """The slot is known to be chosen, and who knows its value may be deaf: nobody proposes it."""
+    ballot = Leading(LED, 9, deque(), dict.fromkeys(open_slots, NOOP))
+    state = Serving({}, progress=0.0, frontier=5, moved=0.0)
+    assert not state.is_stuck(ballot, 5, 0.9, 1.0)
+    assert state.is_stuck(ballot, 5, 1.0, 1.0) == stuck
+    assert not state.is_stuck(ballot, 6, 1.0, 1.0)  # the log has grown

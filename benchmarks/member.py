@@ -20,6 +20,7 @@ import trio
 from attrs import astuple, evolve, frozen
 
 import paxos
+from benchmarks.nothing import Nothing
 from paxos.journal import MemoryJournal
 
 SIZE = 100
@@ -91,21 +92,6 @@ class Driven:
     longest: float
     profile: tuple[tuple[str, float], ...] = ()
     """Functions and their share of the thread's time, without what they call."""
-
-
-class Nothing:
-    """A state machine that costs nothing."""
-
-    def apply(self, command: bytes) -> bytes:
-        """Answer."""
-        return b""
-
-    def snapshot(self) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def restore(self, snapshot: bytes) -> None:
-        """Take nothing."""
 
 
 class Member:

@@ -11,6 +11,7 @@ from typing import Final
 
 from benchmarks.contention.duelist import VALUE, Contender, Duelist
 from benchmarks.contention.policies import POLICIES, RANKED
+from benchmarks.nothing import Nothing
 from paxos.node.cluster import Timing
 from paxos.protocol.effects import Effects, Send, Wake
 from paxos.protocol.events import Event
@@ -46,21 +47,6 @@ class Voters:
     def is_accept_quorum(self, slot: int, nodes: AbstractSet[str]) -> bool:
         """Count the voters."""
         return self._voters.is_accept_quorum(slot, nodes)
-
-
-class NoMachine:
-    """A state machine that does nothing."""
-
-    def apply(self, command: bytes) -> bytes:
-        """Answer."""
-        return b""
-
-    def snapshot(self) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def restore(self, snapshot: bytes) -> None:
-        """Take nothing."""
 
 
 class Surroundings:
@@ -113,7 +99,7 @@ class Station:
         self._proposes = proposes
         self._around = around
         session = Session(name, 0)
-        self.roles = Roles.begin(session, quorums, Timing(), NoMachine(), ())
+        self.roles = Roles.begin(session, quorums, Timing(), Nothing(), ())
         self.roles.admission.admitted = True  # no journal is in question here
         self.proposer: Contender = self.roles.proposer
         if policy != RANKED:

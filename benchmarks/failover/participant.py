@@ -14,7 +14,7 @@ import trio
 from attrs import frozen
 
 import paxos
-from benchmarks.member import Nothing
+from benchmarks.nothing import Nothing
 from paxos.demo.cable import Cable
 from paxos.journal import JournalError
 from paxos.node.instrument import Instrument

@@ -14,26 +14,12 @@ from pathlib import Path
 import trio
 
 import paxos
+from benchmarks.nothing import Nothing
 from paxos.journal import MemoryJournal
 
 READY = "the node is idle"
 SETTLING = 1.0
 """Seconds with a leader before it says so."""
-
-
-class Nothing:
-    """A state machine that holds nothing."""
-
-    def apply(self, command: bytes) -> bytes:
-        """Answer."""
-        return b""
-
-    def snapshot(self) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def restore(self, snapshot: bytes) -> None:
-        """Take nothing."""
 
 
 async def main(file: str, name: str, folder: str = "") -> None:

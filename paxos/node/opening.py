@@ -57,7 +57,6 @@ async def open_node(
 
     """
     member = cluster.member(name)
-    own_journal = isinstance(data, str | os.PathLike)
 
     def tell_damage(what: str) -> None:
         for instrument in instruments:
@@ -67,6 +66,7 @@ async def open_node(
         journal = open_journal(data, cluster, name, tell_damage)
     else:
         journal = data
+    own_journal = journal is not data
     if journal.doubt:
         tell_damage(journal.doubt)
     try:

@@ -7,7 +7,7 @@ Each is a function that takes a method's place, with a sentence that says which 
 'A vote must raise the promise: else an older ballot is voted for after a newer one.'
 """
 
-from paxos.testing.mutants import (  # they register theirs
+from paxos.testing.mutants import (  # noqa: F401 - they register theirs
     acceptor,
     effects,
     elections,
@@ -22,16 +22,3 @@ from paxos.testing.mutants import (  # they register theirs
 from paxos.testing.mutants.registry import MUTANTS, FoundBy, Mutant, mutated
 
 __all__ = ["MUTANTS", "FoundBy", "Mutant", "mutated"]
-
-del (
-    acceptor,
-    effects,
-    elections,
-    learner,
-    proposer,
-    read_leases,
-    reads,
-    replicated,
-    snapshots,
-    storage,
-)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
@@ -93,8 +94,8 @@ class Charge:
             case _:
                 self.over = True
 
-    def _soon(self, step: object) -> None:
-        self._process.later(self._random.uniform(*THINKING), step)  # type: ignore[arg-type]
+    def _soon(self, step: Callable[[], None]) -> None:
+        self._process.later(self._random.uniform(*THINKING), step)
 
     def _ask(self) -> None:
         """Ask the provider under the new epoch; from then on no older one can act."""

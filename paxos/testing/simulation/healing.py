@@ -79,15 +79,18 @@ class Healing:
 
     def _demand(self, name: str) -> set[str]:
         """Let a client read all there is through one node; what is returned empties itself."""
-        commands = self._simulation.commands
-        operations = [read(key) for key in KEYS]
-        if commands is not None:
-            operations = [Operation("command", "", None, commands(self._random))]
         process = self._simulation.processes[name]
         waiting = {"barrier"}
-        self._ask(name, f"core-{name}", operations, waiting)
+        self._ask(name, f"core-{name}", self._questions(), waiting)
         self._world.after(0.001, process.barrier, lambda: waiting.discard("barrier"))
         return waiting
+
+    def _questions(self) -> list[Operation]:
+        """Return what a client asks to know all there is; of a user's machine, one command."""
+        commands = self._simulation.commands
+        if commands is None:
+            return [read(key) for key in KEYS]
+        return [Operation("command", "", None, commands(self._random))]
 
     def _ask(
         self,
@@ -197,10 +200,7 @@ class Healing:
             return
         simulation.network.weather.filtered = {"Chosen"}
         waiting: set[str] = set()
-        operation = read(KEYS[0])
-        if simulation.commands is not None:
-            operation = Operation("command", "", None, simulation.commands(self._random))
-        self._ask(leader, "last", [operation], waiting)
+        self._ask(leader, "last", self._questions()[:1], waiting)
         self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no answer to")
         length = len(simulation.log)
 

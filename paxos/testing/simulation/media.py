@@ -84,7 +84,7 @@ class Medium(ABC):
         """Remove the journal, or all that is on the disk."""
 
 
-def _all_of(journal: Journal) -> list[Record]:
+def all_of(journal: Journal) -> list[Record]:
     """Return what a journal gives back, having looked at its snapshots, too."""
     for snapshot in journal.snapshots:
         for _ in pieces_of(journal, snapshot):
@@ -129,7 +129,7 @@ class MemoryMedium(Medium):
     def next_life(self) -> list[Record]:
         """See `Medium`."""
         assert self._journal is not None
-        return _all_of(self._journal)
+        return all_of(self._journal)
 
     def crash(self) -> None:
         """See `Medium`."""
@@ -252,7 +252,7 @@ class SqliteMedium(Medium):
         shutil.copyfile(_witness_of(self.path), _witness_of(path))
         journal = self._open(path, sqlite3.Connection)
         try:
-            return _all_of(journal)
+            return all_of(journal)
         finally:
             journal.close()
             _remove(path)

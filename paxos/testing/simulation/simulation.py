@@ -12,7 +12,6 @@ from random import Random
 from attrs import frozen
 
 from paxos.errors import LogCompacted
-from paxos.journal.snapshots import pieces_of
 from paxos.node.cluster import Timing
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
@@ -49,7 +48,7 @@ from paxos.testing.simulation.campaigner import ELECTIONS, Campaigner
 from paxos.testing.simulation.charging import Provider
 from paxos.testing.simulation.clients import Client, Operation
 from paxos.testing.simulation.healing import Healing
-from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium, memory_disk
+from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium, all_of, memory_disk
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
 from paxos.testing.simulation.plan import draw_plan
@@ -165,6 +164,7 @@ class Simulation:
         )
         self._hear_sent = [checker.sent for checker in overriding(self.checkers, "sent")]
         self._hear_turns = [checker.turned for checker in overriding(self.checkers, "turned")]
+        self._hear_events = [checker.happened for checker in overriding(self.checkers, "happened")]
         self._machine = machine
         self.commands = commands
         self._machines: dict[str, Watched] = {}
@@ -239,7 +239,7 @@ class Simulation:
         disk, journal = process.disk, process.disk.journal
         if disk.failed or disk.spoilt:
             return
-        self.recovered(process, list(journal.recover()))
+        self.recovered(process, all_of(journal))
         slot = journal.first
         while values := journal.read(slot, slot + AUDITED, 1 << 20):
             self._agreement.kept(process.name, slot, [value for _, value in values])
@@ -257,9 +257,6 @@ class Simulation:
                 f"the journal of {process.name} has snapshots of {begins}, "
                 f"and its log begins at {journal.first}"
             )
-        for snapshot in journal.snapshots:
-            for _ in pieces_of(journal, snapshot):
-                pass
 
     def medium(self, name: str) -> Medium:
         """Return what a node's journal lies on."""
@@ -353,8 +350,8 @@ class Simulation:
 
     def happened(self, process: Process, event: Event) -> None:
         """Tell the checkers what a role reports."""
-        for checker in self.checkers:
-            checker.happened(process.name, event)
+        for hear in self._hear_events:
+            hear(process.name, event)
 
     def read_begun(self, process: Process, number: int) -> None:
         """Tell the checkers that a node's state shall be read."""

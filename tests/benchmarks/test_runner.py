@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from attrs import frozen
 
-from benchmarks import __main__ as runner
+from benchmarks import runner
 from benchmarks.catalogue import CATALOGUE
 from benchmarks.drawing import draw
 from benchmarks.results import Figure, Line, Output, Spread, Table, number
@@ -191,3 +191,10 @@ def test_nothing_measured_is_no_error() -> None:
 )
 def test_numbers_have_three_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_missing_extra_is_named() -> None:
+    lines = "import runpy, sys; sys.modules['rich'] = None; runpy.run_module('benchmarks')"
+    run = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == "The benchmarks need rich. Install it with: pip install '.[bench]'\n"

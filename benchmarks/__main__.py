@@ -7,9 +7,10 @@ import sys
 try:
     from benchmarks.runner import main
 except ModuleNotFoundError as error:
-    if error.name is None or error.name.partition(".")[0] in ("benchmarks", "paxos"):
+    package = (error.name or "benchmarks").partition(".")[0]
+    if package in ("benchmarks", "paxos"):
         raise
-    sys.exit(f"The benchmarks need {error.name}. Install it with: pip install '.[bench]'")
+    sys.exit(f"The benchmarks need {package}. Install it with: pip install '.[bench]'")
 
 if __name__ == "__main__":
     sys.exit(main())

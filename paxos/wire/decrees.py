@@ -19,31 +19,13 @@ from paxos.replicated.effect_decrees import MAX_KEY, MAX_OUTCOME, MAX_RETENTION
 from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED
 from paxos.replicated.values import Leadership
 from paxos.wire.cbor import Malformed
-from paxos.wire.fields import NAME, NATURAL, SLOT_OR_NONE, Field, natural
+from paxos.wire.fields import NAME, NATURAL, SLOT_OR_NONE, Field, natural, sized
 
 
 def _read_priority(item: Any) -> int:
     if type(item) is int and -MAX_PRIORITY < item < MAX_PRIORITY:
         return item
     raise Malformed("not a priority")
-
-
-def _read_proclaimed(item: Any) -> bytes:
-    if type(item) is bytes and len(item) <= MAX_PROCLAIMED:
-        return item
-    raise Malformed("not a value to proclaim, or too long")
-
-
-def _read_key(item: Any) -> str:
-    if type(item) is str and 0 < len(item) <= MAX_KEY:
-        return item
-    raise Malformed("not a key of an effect")
-
-
-def _read_effect_outcome(item: Any) -> bytes:
-    if type(item) is bytes and len(item) <= MAX_OUTCOME:
-        return item
-    raise Malformed("not the outcome of an effect, or too long")
 
 
 def _read_retention(item: Any) -> int:
@@ -53,9 +35,9 @@ def _read_retention(item: Any) -> int:
 
 
 PRIORITY: Final = Field(_read_priority)
-PROCLAIMED: Final = Field(_read_proclaimed)
-KEY: Final = Field(_read_key)
-EFFECT_OUTCOME: Final = Field(_read_effect_outcome)
+PROCLAIMED: Final = sized(bytes, 0, MAX_PROCLAIMED, "a value to proclaim")
+KEY: Final = sized(str, 1, MAX_KEY, "a key of an effect")
+EFFECT_OUTCOME: Final = sized(bytes, 0, MAX_OUTCOME, "an outcome of an effect")
 RETENTION: Final = Field(_read_retention)
 
 LAYOUTS: Final[dict[int, tuple[type[Decree], tuple[Field, ...]]]] = {

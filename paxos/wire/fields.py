@@ -87,10 +87,15 @@ def read_flag(item: Any) -> bool:
     raise Malformed("not a truth value")
 
 
-def _read_text(item: Any) -> str:
-    if type(item) is str and len(item) <= MAX_TEXT:
-        return item
-    raise Malformed("not a text, or too long")
+def sized(kind: type[str] | type[bytes], least: int, most: int, what: str) -> Field:
+    """Return a kind of field that is a text or bytes, and so long."""
+
+    def read(item: Any) -> Any:
+        if type(item) is kind and least <= len(item) <= most:
+            return item
+        raise Malformed(f"not {what}, or of a wrong length")
+
+    return Field(read)
 
 
 def _read_slot_or_none(item: Any) -> int:
@@ -125,7 +130,7 @@ DATA: Final = Field(data)
 BALLOT: Final = Field(real_ballot)
 ANY_BALLOT: Final = Field(any_ballot)
 FLAG: Final = Field(read_flag)
-TEXT: Final = Field(_read_text)
+TEXT: Final = sized(str, 0, MAX_TEXT, "a text")
 SLOT_OR_NONE: Final = Field(_read_slot_or_none)
 OUTCOME: Final = Field(_read_outcome)
 OPTIONAL_LEADERSHIP: Final = Field(_read_optional_leadership, _write_optional_leadership)

@@ -7,6 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from paxos.replicated.compaction import Compaction
 from paxos.testing import Faults, Network
 from tests.node.hall import Hall
 from tests.node.house import House, cluster_of
@@ -19,10 +20,15 @@ async def open_house(nursery: trio.Nursery, autojump_clock: MockClock) -> AsyncI
     """Makes clusters, whose invariants are checked once more in the end."""
     houses: list[House] = []
 
-    def make(nodes: int = 3, faults: Faults | None = None, **changes: object) -> House:
+    def make(
+        nodes: int = 3,
+        faults: Faults | None = None,
+        compaction: Compaction | None = None,
+        **changes: object,
+    ) -> House:
         network = Network(random.randrange(1 << 32), faults)
         nursery.start_soon(network.deliver)
-        houses.append(House(nursery, cluster_of(nodes, **changes), network))
+        houses.append(House(nursery, cluster_of(nodes, **changes), network, compaction=compaction))
         return houses[-1]
 
     yield make

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import trio
 from attrs import Factory, define, field
 
+from paxos.demo.cable import Cable
 from paxos.journal import MemoryJournal
 from paxos.node.cluster import Cluster, Member, Timing
 from paxos.node.instrument import Instrument
@@ -16,7 +17,7 @@ from paxos.node.services import Services
 from paxos.protocol.values import Value
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.values import Batch, Leadership
-from paxos.testing import Faults, MemoryTransport, Network
+from paxos.testing import Faults, Network
 from paxos.transport import Address
 
 KEY = bytes(range(32))
@@ -44,35 +45,13 @@ class Recorder:
         self.commands = snapshot.split(b"\n") if snapshot else []
 
 
-class Plug:
-    """A transport that can be pulled: nothing comes out any more, not even a farewell."""
-
-    def __init__(self, transport: MemoryTransport) -> None:
-        self._transport = transport
-        self.pulled = False
-        self.close = transport.close
-        self.favour = transport.favour
-        self.receive = transport.receive
-        self.refusals = transport.refusals
-        self.resolve = transport.resolve
-        self.statistics = transport.statistics
-
-    @property
-    def address(self) -> Address:
-        return self._transport.address
-
-    def send(self, address: Address, datagram: bytes) -> None:
-        if not self.pulled:
-            self._transport.send(address, datagram)
-
-
 @define
 class Life:
     """One life of one node."""
 
     node: Node
     machine: Recorder
-    plug: Plug
+    cable: Cable
     stop: trio.Event
     scope: trio.CancelScope
     ended: trio.Event = Factory(trio.Event)
@@ -117,10 +96,16 @@ class House:
             self.journals[name] = self.open_journal() if old is None else old.reopened()
             await self.nursery.start(self._live, name)
 
+    async def led(self) -> tuple[str, str]:
+        """Start every node; return the first leader and the first of the others."""
+        await self.start()
+        leader = (await self.leader()).leader
+        return leader, next(name for name in self.names if name != leader)
+
     async def _live(self, name: str, task_status: trio.TaskStatus[None]) -> None:
         member = self.cluster.member(name)
         limit = self.cluster.datagram_limit
-        plug = Plug(self.network.open((member.host, member.port), limit))
+        cable = Cable(self.network.open((member.host, member.port), limit))
         machine, stop = Recorder(), trio.Event()
         with trio.CancelScope() as scope:
             try:
@@ -129,11 +114,11 @@ class House:
                     name,
                     data=self.journals[name],
                     machine=machine,
-                    transport=plug,
+                    transport=cable,
                     instruments=self.instruments,
                     compaction=self.compaction,
                 ) as node:
-                    self.lives[name] = Life(node, machine, plug, stop, scope)
+                    self.lives[name] = Life(node, machine, cable, stop, scope)
                     task_status.started()
                     await stop.wait()
             finally:
@@ -147,7 +132,7 @@ class House:
     async def crash(self, name: str) -> None:
         """End the node without a word to anybody."""
         life = self.lives[name]
-        life.plug.pulled = True
+        life.cable.pulled = True
         self.services(name).close()
         life.scope.cancel()
         await life.ended.wait()

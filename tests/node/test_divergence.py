@@ -37,9 +37,7 @@ async def test_node_whose_state_differs_stops_and_says_so(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
-    other = next(name for name in house.names if name != leader)
+    leader, other = await house.led()
     spoil(house, other)
     await grow(house, leader, COMPARED_EVERY)
     await trio.sleep(1)
@@ -78,9 +76,7 @@ async def test_who_waits_at_a_node_that_has_diverged_is_told(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
-    other = next(name for name in house.names if name != leader)
+    leader, other = await house.led()
     spoil(house, other)
     told: list[type[Exception]] = []
 
@@ -109,9 +105,7 @@ async def test_node_with_a_fresh_journal_has_the_state_of_the_others_again(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
-    other = next(name for name in house.names if name != leader)
+    leader, other = await house.led()
     spoil(house, other)
     await grow(house, leader, COMPARED_EVERY)
     await trio.sleep(1)
@@ -130,9 +124,7 @@ async def test_command_of_a_client_at_a_node_that_diverges_is_left_to_the_other_
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
-    other = next(name for name in house.names if name != leader)
+    _, other = await house.led()
     desk = house.services(other).desk
     house.isolate(other)
     async with trio.open_nursery() as nursery:

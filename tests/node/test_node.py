@@ -145,9 +145,7 @@ async def test_laggard_catches_up_by_thousands_of_slots(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house(3, shaky(loss=0.05))
-    await house.start()
-    leader = (await house.leader()).leader
-    laggard = next(name for name in house.names if name != leader)
+    leader, laggard = await house.led()
     await house.crash(laggard)
     journal = house.journals[leader]
     with trio.fail_after(300):
@@ -187,9 +185,7 @@ async def test_largest_command_passes_in_small_datagrams_that_get_lost(
     autojump_clock: MockClock,
 ) -> None:
     house = open_house(3, shaky(), max_datagram=1400)
-    await house.start()
-    leader = (await house.leader()).leader
-    follower = next(name for name in house.names if name != leader)
+    _, follower = await house.led()
     command = b"large " + bytes(MAX_COMMAND_BYTES - 6)
     with trio.fail_after(60):
         assert await house.node(follower).propose(command) == b"1:" + command[:20]
@@ -389,9 +385,7 @@ async def test_decisions_of_a_node_with_a_failed_journal_raise_its_error(
     autojump_clock: MockClock,
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
-    other = next(name for name in house.names if name != leader)
+    leader, other = await house.led()
     house.journals[other].fail("the disk is full")
     await house.node(leader).propose(b"x")
     with pytest.raises(JournalError, match="the disk is full"), trio.fail_after(10):

@@ -24,9 +24,7 @@ OpenHouse = Callable[..., House]
 async def settled_house(open_house: OpenHouse, nodes: int = 3) -> tuple[House, str, str]:
     """A house whose first proposals are over, its leader and another node."""
     house = open_house(nodes)
-    await house.start()
-    leader = (await house.leader()).leader
-    return house, leader, next(name for name in house.names if name != leader)
+    return house, *await house.led()
 
 
 async def test_many_commands_are_proposed_at_once_and_answered_in_their_order(

@@ -30,9 +30,7 @@ async def test_barriers_of_many_tasks_share_rounds_and_write_nothing(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = await house.leader()
-    follower = next(name for name in house.names if name != leader.leader)
+    _, follower = await house.led()
     node = house.node(follower)
     await node.propose(b"x")
     await trio.sleep(1)
@@ -122,17 +120,15 @@ async def test_read_point_that_is_lost_with_its_leader_delays_a_reader_by_a_fail
 ) -> None:
     """The leader proposes what reaches nobody, says so in a read point, and is lost."""
     house = open_house()
-    await house.start()
-    first = await house.leader()
-    reader = next(name for name in house.names if name != first.leader)
-    house.services(first.leader).roles.proposer.candidacy.proposer.state.next_slot += 5  # type: ignore[union-attr]
+    first, reader = await house.led()
+    house.services(first).roles.proposer.candidacy.proposer.state.next_slot += 5  # type: ignore[union-attr]
     with trio.move_on_after(0.1):
         await house.node(reader).barrier()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(house.node(reader).barrier)
         await trio.sleep(0.1)
         assert house.node(reader).statistics()["readers"] == 1
-        await house.crash(first.leader)
+        await house.crash(first)
         nursery.cancel_scope.deadline = trio.current_time() + TIMEOUTS
     assert not nursery.cancel_scope.cancelled_caught
 

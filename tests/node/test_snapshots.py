@@ -33,8 +33,7 @@ async def settled(house: House, name: str) -> None:
 async def test_log_is_compacted_as_it_grows_on_every_node(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = OFTEN
+    house = open_house(compaction=OFTEN)
     await house.start()
     await propose(house, "node1", 100)
     await house.agreed()
@@ -48,8 +47,7 @@ async def test_log_is_compacted_as_it_grows_on_every_node(
 async def test_bytes_of_commands_make_a_snapshot_due_too(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = Compaction(log_bytes=100_000)
+    house = open_house(compaction=Compaction(log_bytes=100_000))
     await house.start()
     await propose(house, "node1", 3, 30_000)
     assert house.node("node1").statistics()["snapshots_saved"] == 0
@@ -61,8 +59,7 @@ async def test_bytes_of_commands_make_a_snapshot_due_too(
 async def test_large_snapshot_is_not_taken_again_before_the_log_is_as_large(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = Compaction(log_bytes=100_000)
+    house = open_house(compaction=Compaction(log_bytes=100_000))
     await house.start()
     await propose(house, "node1", 40, 30_000)  # the state is the log, so each is twice as large
     await trio.sleep(1)
@@ -72,8 +69,7 @@ async def test_large_snapshot_is_not_taken_again_before_the_log_is_as_large(
 async def test_restarted_node_goes_on_from_its_snapshot(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = OFTEN
+    house = open_house(compaction=OFTEN)
     await house.start()
     await propose(house, "node1", 50)
     before = await house.agreed()
@@ -88,8 +84,7 @@ async def test_restarted_node_goes_on_from_its_snapshot(
 async def test_node_that_was_away_too_long_gets_a_snapshot_and_then_the_log(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = OFTEN
+    house = open_house(compaction=OFTEN)
     await house.start()
     await propose(house, "node1", 5)
     await house.crash("node3")
@@ -104,8 +99,7 @@ async def test_node_that_was_away_too_long_gets_a_snapshot_and_then_the_log(
 async def test_node_that_was_away_shortly_needs_no_snapshot(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = OFTEN
+    house = open_house(compaction=OFTEN)
     await house.start()
     await propose(house, "node1", 25)
     await house.crash("node3")
@@ -118,8 +112,7 @@ async def test_node_that_was_away_shortly_needs_no_snapshot(
 async def test_large_snapshot_arrives_through_a_bad_network_while_commands_go_on(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house(faults=shaky(loss=0.05), max_datagram=60_000)
-    house.compaction = OFTEN
+    house = open_house(faults=shaky(loss=0.05), max_datagram=60_000, compaction=OFTEN)
     await house.start("node1", "node2")
     await propose(house, "node1", 90, PIECE_BYTES)
     await house.start("node3")
@@ -135,8 +128,7 @@ async def test_large_snapshot_arrives_through_a_bad_network_while_commands_go_on
 async def test_another_node_goes_on_when_the_sender_of_a_snapshot_dies(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house(nodes=5, faults=shaky(loss=0.3), max_datagram=60_000)
-    house.compaction = OFTEN
+    house = open_house(nodes=5, faults=shaky(loss=0.3), max_datagram=60_000, compaction=OFTEN)
     await house.start("node1", "node2", "node3", "node4")
     await propose(house, "node1", 90, PIECE_BYTES)
     await house.start("node5")
@@ -154,8 +146,7 @@ async def test_another_node_goes_on_when_the_sender_of_a_snapshot_dies(
 async def test_progress_of_a_snapshot_is_told(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house(max_datagram=60_000)
-    house.compaction = OFTEN
+    house = open_house(max_datagram=60_000, compaction=OFTEN)
     await house.start("node1", "node2")
     await propose(house, "node1", 90, PIECE_BYTES)
     await house.start("node3")
@@ -173,8 +164,7 @@ async def test_progress_of_a_snapshot_is_told(
 async def test_decisions_begin_at_any_slot_that_is_kept_and_know_repetitions(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = OFTEN
+    house = open_house(compaction=OFTEN)
     await house.start()
     await propose(house, "node1", 60)
     await house.agreed()
@@ -204,8 +194,7 @@ async def test_decisions_begin_at_any_slot_that_is_kept_and_know_repetitions(
 async def test_decisions_from_a_compacted_slot_are_an_error_that_says_so(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = OFTEN
+    house = open_house(compaction=OFTEN)
     await house.start()
     await propose(house, "node1", 60)
     first = house.journals["node1"].first
@@ -217,8 +206,7 @@ async def test_decisions_from_a_compacted_slot_are_an_error_that_says_so(
 async def test_command_whose_application_was_jumped_over_is_reported_and_not_applied_again(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house()
-    house.compaction = OFTEN
+    house = open_house(compaction=OFTEN)
     await house.start()
     await propose(house, "node1", 5)
     leader = (await house.leader()).leader
@@ -273,8 +261,7 @@ async def test_compact_with_a_failed_journal_says_so(
 async def test_cluster_recovers_when_every_node_restarts_while_one_fetches(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
-    house = open_house(max_datagram=60_000)
-    house.compaction = OFTEN
+    house = open_house(max_datagram=60_000, compaction=OFTEN)
     await house.start("node1", "node2")
     await propose(house, "node1", 90, PIECE_BYTES)
     await house.start("node3")

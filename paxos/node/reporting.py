@@ -33,6 +33,7 @@ def statistics(services: Services) -> dict[str, int]:
         "first": services.journal.first,
         **services.engine.snapshot_statistics(),
         "transactions": written.transactions,
+        "transactions_in_loop": written.in_loop,
         "records": written.records,
     }
 

@@ -61,6 +61,8 @@ class StorageStatistics:
 
     transactions: int
     """Each is one sync."""
+    in_loop: int
+    """How many of them the Trio loop wrote by itself, for the disk was quick."""
     records: int
     """Written durably."""
     waiting: int
@@ -72,8 +74,8 @@ class Storage(ABC):
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._transactions = 0
-        self._records = 0
+        self._failed = False
+        self._transactions = self._in_loop = self._records = 0
 
     @abstractmethod
     async def persist(self, records: Sequence[Record]) -> None:
@@ -83,6 +85,7 @@ class Storage(ABC):
 
         Raises:
             JournalError: The journal has failed, now or earlier.
+            trio.ClosedResourceError: The block of the storage has ended.
 
         """
 
@@ -96,6 +99,7 @@ class Storage(ABC):
 
         Raises:
             JournalError: It waited, and the journal has failed.
+            trio.ClosedResourceError: The block of the storage has ended.
 
         """
 
@@ -111,6 +115,7 @@ class Storage(ABC):
 
         Raises:
             JournalError: The journal has failed.
+            trio.ClosedResourceError: The block of the storage has ended, or did so meanwhile.
 
         """
 
@@ -130,13 +135,18 @@ class Storage(ABC):
 
     def statistics(self) -> StorageStatistics:
         """Return what was done so far."""
-        return StorageStatistics(self._transactions, self._records, self._waiting())
+        return StorageStatistics(self._transactions, self._in_loop, self._records, self._waiting())
 
     def _waiting(self) -> int:
         return 0
 
     def _write(self, records: Sequence[Record]) -> None:
+        """Write, unless there is nothing; also then raise the error of a journal that failed."""
+        if not records and not self._failed:
+            return
+        self._failed = True  # until it has not
         self._journal.write(records)
+        self._failed = False
         self._transactions += 1
         self._records += len(records)
 
@@ -226,8 +236,7 @@ class _Request:
     """Records on their way to the thread, and what became of them."""
 
     records: Sequence[Record]
-    bell: _Bell | None
-    """None where nobody waits."""
+    bell: _Bell
     last: bool = False
     done: bool = False
     error: BaseException | None = None
@@ -272,7 +281,7 @@ class _ThreadStorage(Storage):
         self._later: list[Record] = []
         self._later_came = trio.Event()
         self._flushing = trio.CancelScope()
-        self._finishing = False
+        self._finishing = self._closed = False
         self._requests: queue.SimpleQueue[_Request | _Saving] = queue.SimpleQueue()
         self._saving: deque[_Saving] = deque()
         self._idle_bells: list[_Bell] = []
@@ -287,6 +296,7 @@ class _ThreadStorage(Storage):
 
     async def persist_later(self, records: Sequence[Record]) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
+        self._require_open()
         self._later += records
         if len(self._later) >= LATER_RECORDS:
             await self.persist(())
@@ -300,6 +310,7 @@ class _ThreadStorage(Storage):
 
     async def save(self, position: int, pieces: Iterable[bytes]) -> Snapshotted:
         await trio.lowlevel.checkpoint_if_cancelled()
+        self._require_open()
         saving = _Saving(snapshot_records(position, pieces), self._take_bell())
         self._handed += 1
         self._requests.put(saving)
@@ -321,15 +332,18 @@ class _ThreadStorage(Storage):
         )
 
     async def flush_regularly(self) -> None:
-        """Write what `persist_later` left, when nobody took it along."""
+        """Write what `persist_later` left, when nobody took it along.
+
+        One such write at a time: what comes meanwhile waits where it is counted. That it failed
+        whoever writes next will hear; these records cost only time.
+        """
         with self._flushing:
             while True:
                 await self._later_came.wait()
                 await trio.sleep(LATER_SECONDS)
                 self._later_came = trio.Event()
                 if self._later:
-                    self._handed += 1
-                    self._requests.put(_Request(self._take_later(), None))
+                    await self._answer(self._hand_over(()))
 
     async def finish(self) -> None:
         """Write what is left and end the thread.
@@ -344,6 +358,7 @@ class _ThreadStorage(Storage):
 
     def close(self) -> None:
         """Release the bells; only when the thread has ended, since it rings them."""
+        self._closed = True
         for bell in self._idle_bells:
             bell.close()
 
@@ -361,6 +376,7 @@ class _ThreadStorage(Storage):
     def _write_here(self, records: Sequence[Record]) -> None:
         began = time.perf_counter()
         self._write([*self._take_later(), *records])
+        self._in_loop += 1
         ended = time.perf_counter()
         if ended - began > LONG_SECONDS:
             self._quick_from = ended + AWAY_FACTOR * (ended - began)
@@ -376,12 +392,16 @@ class _ThreadStorage(Storage):
 
     def _hand_over(self, records: Sequence[Record], *, last: bool = False) -> _Request:
         """Give the thread the records, behind those that wait for company."""
-        if self._finishing:
-            raise trio.ClosedResourceError("this storage is closed")
-        request = _Request([*self._take_later(), *records], self._take_bell(), last)
+        self._require_open()
+        bell = self._take_bell()  # first: without it, nothing has been taken
+        request = _Request([*self._take_later(), *records], bell, last)
         self._handed += 1
         self._requests.put(request)
         return request
+
+    def _require_open(self) -> None:
+        if self._finishing:
+            raise trio.ClosedResourceError("this storage is closed")
 
     async def _answer(self, request: _Request) -> BaseException | None:
         """Sleep until the thread has dealt with the request; return its error."""
@@ -392,13 +412,15 @@ class _ThreadStorage(Storage):
         return self._idle_bells.pop() if self._idle_bells else _Bell()
 
     async def _heard(self, request: _Request | _Saving) -> None:
-        assert request.bell is not None
         try:
             await request.bell.heard()
             while not request.done:  # an earlier owner of the bell had stopped listening
                 await request.bell.heard()
         finally:
-            self._idle_bells.append(request.bell)
+            if self._closed:
+                request.bell.close()
+            else:
+                self._idle_bells.append(request.bell)
 
     def run(self) -> None:
         """Write request after request until the last; all that have gathered in one go.
@@ -413,8 +435,7 @@ class _ThreadStorage(Storage):
             for request in requests:
                 request.error = error
                 request.done = True  # before the bell, whose hearer looks at it
-                if request.bell is not None:
-                    request.bell.ring()
+                request.bell.ring()
                 last = last or request.last
             self._served += len(requests)
             if saving is not None:
@@ -423,6 +444,8 @@ class _ThreadStorage(Storage):
                 if saving.done:
                     self._saving.popleft()
                     self._served += 1
+        for left in self._saving:
+            left.end(trio.ClosedResourceError("this storage was closed"))
 
     def _gather(self) -> list[_Request]:
         """Return all requests that are there; wait for one unless a snapshot is being saved."""
@@ -440,8 +463,7 @@ class _ThreadStorage(Storage):
     def _write_together(self, requests: list[_Request], more: list[Record]) -> BaseException | None:
         records = [record for request in requests for record in request.records] + more
         try:
-            if records:
-                self._write(records)
+            self._write(records)
         except BaseException as error:
             return error
         return None

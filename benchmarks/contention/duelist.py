@@ -13,7 +13,7 @@ from benchmarks.contention.policies import Policy, Range
 from paxos.protocol.effects import Effects, Wake
 from paxos.protocol.messages import Message, Prepare, Promise
 from paxos.protocol.proposer import Idle, Leading, Preparing, Proposer
-from paxos.replicated.messages import Advanced
+from paxos.replicated.messages import Progress
 from paxos.replicated.values import Batch, Command, Session
 
 VALUE = b"x" * 16
@@ -29,6 +29,10 @@ class Contender(Protocol):
 
     def handle(self, source: str, message: Message, now: float) -> Effects:
         """Take one message."""
+        ...
+
+    def advance(self, progress: Progress, now: float) -> Effects:
+        """Hear how far the log is learned."""
         ...
 
     def wake(self, now: float) -> Effects:
@@ -63,11 +67,8 @@ class Duelist:
 
     def handle(self, source: str, message: Message, now: float) -> Effects:
         """Take one message."""
-        match message:
-            case Advanced():
-                return self._advance(message)
-            case Prepare():
-                return self._on_rival(source, message)
+        if isinstance(message, Prepare):
+            return self._on_rival(source, message)
         before = self.proposer.state
         effects = self.proposer.handle(source, message)
         after = self.proposer.state
@@ -97,10 +98,10 @@ class Duelist:
         session = Session(self.proposer.name, 0)
         return self.proposer.propose(Batch((Command(session, self.number, VALUE),)))
 
-    def _advance(self, advanced: Advanced) -> Effects:
+    def advance(self, progress: Progress, now: float) -> Effects:
         """See slots chosen; with its own value among them it wants the next."""
-        self.frontier = max(self.frontier, advanced.frontier)
-        if any(command[0].node == self.proposer.name for command in advanced.settled):
+        self.frontier = max(self.frontier, progress.frontier)
+        if any(command[0].node == self.proposer.name for command in progress.settled):
             self.number += 1
             self.losses, self.proposed = 0, False
         state = self.proposer.state

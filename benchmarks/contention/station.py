@@ -19,7 +19,7 @@ from paxos.protocol.messages import Message
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Majority, Quorums
 from paxos.replicated.log_proposer import LogProposer
-from paxos.replicated.messages import Adopted, Advanced
+from paxos.replicated.messages import Adopted
 from paxos.replicated.roles import Roles
 from paxos.replicated.routing import ROUTES, Role
 from paxos.replicated.state import Applied
@@ -137,6 +137,10 @@ class Station:
                 role, source, message = self._local.popleft()
                 self._carry_out(role, self._handle(role, source, message))
             self._carry_out("learner", self.roles.learner.flush())
+            progress = self.roles.learner.progress()
+            if progress is not None:
+                self.roles.acceptor.advance(progress.frontier)
+                self._carry_out("proposer", self.proposer.advance(progress, self._around.now()))
             self._carry_out("proposer", self.proposer.flush(self._around.now()))
 
     def _handle(self, role: Role, source: str, message: Message | None) -> Effects:
@@ -150,9 +154,6 @@ class Station:
             if message is None:
                 return learner.wake(now)
             return learner.handle(source, message, now)
-        if isinstance(message, Advanced):
-            self.roles.acceptor.advance(message.frontier)
-            return ()
         if message is None or not self.votes:
             return ()
         return self.roles.acceptor.handle(source, message)

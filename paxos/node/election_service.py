@@ -179,7 +179,8 @@ class ElectionService:
             self._seen = self.elections
             for name, board in self._boards.items():
                 board.add(self.elections.view(name))
-        self._carry_out(self._office.turned(self.clock.now()))
+        if self._office.moved:  # rarely: the clock costs more than the look
+            self._carry_out(self._office.turned(self.clock.now()))
 
     async def farewell(self) -> None:
         """Leave every election; wait a little until the bodies, then the terms, have ended."""

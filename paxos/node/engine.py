@@ -103,10 +103,10 @@ class Engine:
 
     async def run(self) -> None:
         """Run the roles until cancelled."""
+        self._post.inboxes["learner"].can_wait = self.roles.learner.can_wait
         async with trio.open_nursery() as nursery:
             for role, inbox in self._post.inboxes.items():
                 self.timers.register(role, partial(inbox.put, "", None))
-                inbox.can_wait = partial(self.roles.can_wait, role)
                 nursery.start_soon(self._run_role, role, inbox)
             nursery.start_soon(self.timers.run)
             nursery.start_soon(self.teacher.run)

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import math
 import queue
+import resource
 import socket
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -44,7 +46,8 @@ QUICK_SECONDS: Final = 0.0005
 """A disk that can sync within this time is quick: a switch to the thread and back costs as much."""
 
 LONG_SECONDS: Final = 0.0025
-"""A write that kept the loop for longer may have been the disk's fault."""
+"""A write that kept the loop for longer was the disk's fault, unless the thread never waited: then
+others had the processor, and that happens to all that the loop does."""
 
 AWAY_FACTOR: Final = 100
 """Then the thread writes for so many times as long: no disk costs the loop more than that share."""
@@ -67,6 +70,16 @@ class StorageStatistics:
     """Written durably."""
     waiting: int
     """Records of `Storage.persist_later` that nobody has asked to be written yet."""
+
+
+def thread_waits() -> int:
+    """Return how often this thread has waited for something, but for the processor.
+
+    Where the system does not tell, it seems to have waited each time.
+    """
+    if sys.platform == "linux":
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    return time.perf_counter_ns()
 
 
 class Storage(ABC):
@@ -374,11 +387,11 @@ class _ThreadStorage(Storage):
         )
 
     def _write_here(self, records: Sequence[Record]) -> None:
-        began = time.perf_counter()
+        began, waits = time.perf_counter(), thread_waits()
         self._write([*self._take_later(), *records])
         self._in_loop += 1
         ended = time.perf_counter()
-        if ended - began > LONG_SECONDS:
+        if ended - began > LONG_SECONDS and thread_waits() != waits:
             self._quick_from = ended + AWAY_FACTOR * (ended - began)
 
     def _take_later(self) -> list[Record]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from paxos.protocol.effects import Deliver, Effect, Effects, PersistLater, Send
+from paxos.protocol.effects import Deliver, Effect, Effects, PersistLater
 from paxos.protocol.learner import Learner
-from paxos.protocol.messages import Accept, Accepted, Message, Promise
+from paxos.protocol.messages import Accept, Accepted, Chosen, Message, Promise
 from paxos.protocol.records import Record, Snapshotted
 from paxos.protocol.values import NoOp
 from paxos.replicated.compaction import Compaction, Growth
 from paxos.replicated.divergence import COMPARED_EVERY, Comparison
 from paxos.replicated.fetching import Fetching
-from paxos.replicated.messages import Advanced, Heard, Heartbeat, Polled, StateChecksum
+from paxos.replicated.messages import Heard, Heartbeat, Polled, Progress, StateChecksum
 from paxos.replicated.snapshot import Snapshot
 from paxos.replicated.snapshot_messages import (
     FetchPieces,
@@ -32,7 +32,7 @@ from paxos.replicated.values import Batch, CommandId, Leadership, Session
 
 @define
 class LogLearner:
-    """Learns the log and applies it; tells the node's other roles how far it has come.
+    """Learns the log and applies it; the node's other roles ask it how far it has come.
 
     It takes a snapshot now and then, so that the log before it may go; and where the slots that
     it misses are gone everywhere, it fetches the snapshot that took their place.
@@ -44,7 +44,7 @@ class LogLearner:
     """This node's own, whose results it reports."""
     compaction: Compaction = field(factory=Compaction)
     told: int = 0
-    """The frontier that the other roles know."""
+    """The frontier that the proposer knows."""
     settled: list[CommandId] = field(factory=list)
     growth: Growth = field(factory=Growth)
     saving: bool = False
@@ -71,6 +71,8 @@ class LogLearner:
         if self.diverged:
             return ()
         match message:
+            case Accept() | Accepted() | Chosen():  # first, since nearly all are
+                return self._applied(self.learner.handle(source, message))
             case StateChecksum():
                 return self.comparison.on_checksum(source, message)
             case Heartbeat() | Heard() | Polled() | Promise():
@@ -127,18 +129,20 @@ class LogLearner:
         """Take one record of the journal."""
         return self._applied(self.learner.recall(record))
 
+    def progress(self) -> Progress | None:
+        """Return what the proposer does not know yet, once; None where that is nothing."""
+        if self.told == self.learner.frontier:
+            return None
+        self.told = self.learner.frontier
+        settled, self.settled = tuple(self.settled), []
+        return Progress(self.told, self.state.leadership, settled)
+
     def flush(self) -> Effects:
-        """Tell the other roles, and see whether it is time for a snapshot.
+        """See whether there is a checksum to tell, and whether it is time for a snapshot.
 
         Called once for each drained inbox.
         """
-        effects: Effects = ()
-        if self.told != self.learner.frontier:
-            self.told = self.learner.frontier
-            settled, self.settled = tuple(self.settled), []
-            advanced = Advanced(self.told, self.state.leadership, settled)
-            effects = (Send((self.learner.name,), advanced),)
-        effects += self.comparison.tell()
+        effects = self.comparison.tell()
         due = self.wanted or self.growth.reaches(self.compaction)
         if due and not self.diverged and not self.saving and self.fetching is None:
             self.saving, self.wanted = True, False

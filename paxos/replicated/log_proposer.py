@@ -12,7 +12,7 @@ from paxos.protocol.proposer import Leading
 from paxos.protocol.records import Record
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.candidacy_states import Following, Serving
-from paxos.replicated.messages import Adopted, Advanced, Polled, Propose, Read, Readable
+from paxos.replicated.messages import Adopted, Polled, Progress, Propose, Read, Readable
 from paxos.replicated.pending import Pending
 from paxos.replicated.reading import Reading
 from paxos.replicated.values import (
@@ -133,11 +133,7 @@ class LogProposer:
             case Confirmed():
                 return self.reading.on_confirmed(source, message, now)
         leader = self.live_leader()
-        if isinstance(message, Advanced):
-            effects = self.on_advanced(message)
-        else:
-            effects = self.candidacy.handle(source, message, now)
-        effects += self._notice(leader, now)
+        effects = self.candidacy.handle(source, message, now) + self._notice(leader, now)
         if isinstance(message, Polled) and not message.granted:
             effects += self._send_own(now, every=True)  # who refused may hear a leader
         return effects
@@ -174,23 +170,28 @@ class LogProposer:
             return ()
         return tuple(Send((target,), Propose(group, 1)) for group in cut(commands))
 
-    def on_advanced(self, advanced: Advanced) -> Effects:
+    def advance(self, progress: Progress, now: float) -> Effects:
         """Hear from the learner: slots are learned, and commands of this node applied."""
-        for command in advanced.settled:
+        leader, known = self.live_leader(), progress.leadership is self.leadership
+        for command in progress.settled:
             self.own.pop(command, None)
-        self.leadership = advanced.leadership
-        for slot in [slot for slot in self.proposed if slot < advanced.frontier]:
+        self.leadership = progress.leadership
+        for slot in [slot for slot in self.proposed if slot < progress.frontier]:
             self.known.difference_update(c.id for c in self.proposed.pop(slot).commands)
-        ready = self.reading.advance(advanced.frontier)
-        return ready + self.candidacy.advance(advanced.frontier)
+        effects = self.reading.advance(progress.frontier)
+        effects += self.candidacy.advance(progress.frontier)
+        return effects if known else effects + self._notice(leader, now)
 
-    def can_wait(self, advanced: Advanced) -> bool:
-        """Tell whether nothing but bookkeeping would come of it now: no hurry to hear it."""
+    def can_wait(self, leadership: Leadership | None) -> bool:
+        """Tell whether nothing but bookkeeping would come of progress now: no hurry to hear of it.
+
+        ``leadership`` is the last in the log.
+        """
         return (
             (self.serving or isinstance(self.candidacy.state, Following))
             and not self.pending
             and self.reading.idle
-            and (advanced.leadership is self.leadership or advanced.leadership == self.leadership)
+            and (leadership is self.leadership or leadership == self.leadership)
         )
 
     def adopt(self, command: Command) -> bool:

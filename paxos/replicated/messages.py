@@ -18,7 +18,7 @@ message         from -> to                meaning
 `Readable`      leader -> that node       those below this one
 `StateChecksum` any node -> others        my state had this checksum at that slot
 `Adopted`       node -> own proposer      propose these commands of ours
-`Advanced`      learner -> own roles      the log is learned to here
+`Advanced`      learner -> own proposer   the log is learned further than you know
 `Submit`        client -> node            propose this command for me
 `Answer`        node -> client            what became of it
 `Query`         client -> node            answer this from the state as it is now
@@ -157,7 +157,12 @@ class Adopted(OwnMessage):
 
 @frozen
 class Advanced(OwnMessage):
-    """A learner to the other roles of its own node."""
+    """A learner to its own proposer: there is `Progress` for which it may wait."""
+
+
+@frozen
+class Progress:
+    """How far a node's learner has come since its proposer last looked."""
 
     frontier: int
     leadership: Leadership | None

@@ -140,10 +140,14 @@ class Office:
                     effects += self._settle_all(now)
         return (*effects, *self.wake(now))
 
+    @property
+    def moved(self) -> bool:
+        """Whether the log's leader has changed, or the state has jumped, since it last looked."""
+        return self._seen is not self._elections or self.log.serving != self._presiding
+
     def turned(self, now: float) -> Effects:
         """Hear that the log's leader may have changed, or that the state has jumped."""
-        jumped = self._seen is not self._elections
-        return self.wake(now) if jumped or self.log.serving != self._presiding else ()
+        return self.wake(now) if self.moved else ()
 
     def _jump(self, now: float) -> Effects:
         """Compare all affairs with a state that did not come of the slots that were heard of."""

@@ -141,6 +141,8 @@ class Reading:
     def advance(self, frontier: int) -> Effects:
         """Hear from this node's learner that every slot below ``frontier`` is applied."""
         self.frontier = frontier
+        if not self.points:
+            return ()
         last = max((n for n, slot in self.points.items() if slot <= frontier), default=None)
         if last is None:
             return ()

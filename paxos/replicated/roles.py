@@ -64,13 +64,12 @@ class Turn:
         """Sort effects. All records go first: that makes each durable before what follows it."""
         turn = cls([], [], [])
         for effect in effects:
-            match effect:
-                case Persist(record):
-                    turn.records.append(record)
-                case PersistLater(record):
-                    turn.later.append(record)
-                case _:
-                    turn.effects.append(effect)
+            if type(effect) is Persist:
+                turn.records.append(effect.record)
+            elif type(effect) is PersistLater:
+                turn.later.append(effect.record)
+            else:
+                turn.effects.append(effect)
         return turn
 
 
@@ -84,6 +83,9 @@ class Roles:
     admission: Admission
     implausible: int = 0
     """How many messages were dropped for what they said."""
+    bounds: tuple[int, int] = (0, 0)
+    """The highest number of a ballot and the highest slot that are plausible. They may be those of
+    an earlier moment, which were lower."""
     office: Office = field(init=False)
     numbers: int = 0
     """How many commands of its own this life of the node has numbered."""
@@ -160,56 +162,66 @@ class Roles:
         ``now`` is the time in seconds on the node's own monotonic clock.
         """
         effects: list[Effect] = []
-        inbox = self._plausible(inbox, effects)
         if role == "acceptor":
-            for source, message in inbox:
-                effects += self._accept(source, message, now)
+            self.acceptor.advance(self.learner.learner.frontier)
+            handle = self._accept
         elif role == "learner":
-            learner = self.learner
-            for source, message in inbox:
-                if message is None:
-                    effects += learner.wake(now)
-                else:
-                    effects += learner.handle(source, message, now)
-            effects += learner.flush()
-            if learner.diverged:
-                self.fail(learner.diverged)
+            handle = self._learn
         else:
-            proposer = self.proposer
-            for source, message in inbox:
-                if message is None:
-                    effects += proposer.wake(now) + self.admission.wake(now)
-                elif isinstance(message, AskMemory):
-                    effects.append(self._remember(source, message))
-                else:
-                    if self.admission.asking:
-                        effects += self._admit(source, message, now)
-                    effects += proposer.handle(source, message, now)
-            effects += proposer.flush(now)
+            progress = self.learner.progress()
+            if progress is not None:
+                effects += self.proposer.advance(progress, now)
+            handle = self._propose
+        for source, message in inbox:
+            if message is None or self._believes(source, message, effects):
+                effects += handle(source, message, now)
+        if role == "learner":
+            effects += self._report()
+        elif role == "proposer":
+            effects += self.proposer.flush(now)
         return Turn.of(effects)
 
-    def can_wait(self, role: Role, source: str, message: Message) -> bool:
-        """Tell whether a role need not be woken for a message, but hears it with the next one."""
-        if isinstance(message, Advanced):
-            return role == "acceptor" or self.proposer.can_wait(message)
-        return role == "learner" and self.learner.can_wait(source, message)
-
-    def _plausible(
-        self, inbox: Iterable[tuple[str, Message | None]], effects: list[Effect]
-    ) -> list[tuple[str, Message | None]]:
-        """Drop what no member can have meant; each doubling of their number is an alarm."""
+    def _believes(self, source: str, message: Message, effects: list[Effect]) -> bool:
+        """Tell whether a member can have meant this; each doubling of what is not is an alarm."""
+        if source == self.learner.learner.name or is_plausible(message, *self.bounds):
+            return True
         proposer, learner = self.proposer.candidacy.proposer, self.learner.learner
-        most = max(self.acceptor.promised.number, proposer.highest.number) + MAX_BALLOT_LEAP
-        last = max(learner.frontier, learner.target) + MAX_SLOT_LEAP
-        plausible: list[tuple[str, Message | None]] = []
-        for source, message in inbox:
-            if message is None or is_plausible(message, most, last):
-                plausible.append((source, message))
-                continue
-            self.implausible += 1
-            if self.implausible & (self.implausible - 1) == 0:
-                effects.append(Implausible(source, type(message).__name__, *reach(message)))
-        return plausible
+        self.bounds = (
+            max(self.acceptor.promised.number, proposer.highest.number) + MAX_BALLOT_LEAP,
+            max(learner.frontier, learner.target) + MAX_SLOT_LEAP,
+        )
+        if is_plausible(message, *self.bounds):
+            return True
+        self.implausible += 1
+        if self.implausible & (self.implausible - 1) == 0:
+            effects.append(Implausible(source, type(message).__name__, *reach(message)))
+        return False
+
+    def _learn(self, source: str, message: Message | None, now: float) -> Effects:
+        if message is None:
+            return self.learner.wake(now)
+        return self.learner.handle(source, message, now)
+
+    def _report(self) -> Effects:
+        """Do what follows a learner's turn; its proposer is woken only if it waits for progress."""
+        learner = self.learner
+        effects = learner.flush()
+        if learner.diverged:
+            self.fail(learner.diverged)
+        progress = learner.told != learner.learner.frontier
+        if progress and not self.proposer.can_wait(learner.state.leadership):
+            effects += (Send((learner.learner.name,), Advanced()),)
+        return effects
+
+    def _propose(self, source: str, message: Message | None, now: float) -> Effects:
+        if message is None:
+            return self.proposer.wake(now) + self.admission.wake(now)
+        if isinstance(message, AskMemory):
+            return (self._remember(source, message),)
+        if isinstance(message, Advanced):
+            return ()  # every turn begins with what is new
+        admitted = self._admit(source, message, now) if self.admission.asking else ()
+        return admitted + self.proposer.handle(source, message, now)
 
     @property
     def failure(self) -> str:
@@ -244,14 +256,12 @@ class Roles:
         return command
 
     def _accept(self, source: str, message: Message | None, now: float) -> Effects:
-        if isinstance(message, Advanced):
-            self.acceptor.advance(message.frontier)
-        elif message is not None and self.admission.voting:
-            grants = self.proposer.candidacy.heartbeats.grants
-            if isinstance(message, Prepare) and grants.hold_back(message.ballot, now):
-                return ()
-            return self.acceptor.handle(source, message)
-        return ()
+        if message is None or not self.admission.voting:
+            return ()
+        grants = self.proposer.candidacy.heartbeats.grants
+        if isinstance(message, Prepare) and grants.hold_back(message.ballot, now):
+            return ()
+        return self.acceptor.handle(source, message)
 
     def _remember(self, source: str, asked: AskMemory) -> Effect:
         """Tell another node what is remembered of it here."""

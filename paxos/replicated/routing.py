@@ -76,5 +76,5 @@ ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
     Read: ("proposer",),
     Readable: ("proposer",),
     Adopted: ("proposer",),  # this and the next from this node itself only
-    Advanced: ("acceptor", "proposer"),
+    Advanced: ("proposer",),
 }

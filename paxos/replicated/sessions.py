@@ -33,6 +33,9 @@ class AppliedNumbers:
 
     def add(self, number: int) -> bool:
         """Note a number; False when it was applied before or is too old to tell."""
+        if number == self.low and not self.above:
+            self.low = number + 1  # as all below does, for what comes in order
+            return True
         if number < self.low or number in self.above:
             return False
         self.above.add(number)
@@ -83,7 +86,7 @@ class Sessions:
 
     def first_time(self, command: Command) -> bool:
         """Tell whether this command was never applied before, and note that it is now."""
-        (name, boot), number = command.session, command.number
+        (name, boot), number, _ = command
         if name.startswith(CLIENT_PREFIX):
             last = self.clients.get(name)
             return last is None or last.number < number
@@ -96,7 +99,7 @@ class Sessions:
         """Keep a client's answer until its next command, for it may not have arrived."""
         name = command.session.node
         if not name.startswith(CLIENT_PREFIX):
-            return
+            return  # a node keeps its own answers
         kept = None if isinstance(result, bytes) and len(result) > MAX_KEPT_ANSWER else result
         self.clients[name] = Answered(command.number, slot, kept)
         self.clients.move_to_end(name)

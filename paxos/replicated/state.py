@@ -113,6 +113,19 @@ class Applied(Effect):
 
 
 @define
+class Done:
+    """What a slot has done, while it takes effect; see `Applied`."""
+
+    slot: int
+    fresh: list[Command] = field(factory=list)
+    results: list[tuple[CommandId, int, Result | Ruling | None]] = field(factory=list)
+    changes: list[Change] = field(factory=list)
+    said: list[bytes] = field(factory=list)
+    """The results of all fresh commands, as bytes."""
+    urgent: bool = False
+
+
+@define
 class ReplicatedState:
     """The state machine of the application, and what the log decides beside it."""
 
@@ -130,51 +143,55 @@ class ReplicatedState:
 
     def apply(self, slot: int, value: LogValue, mine: Session) -> Applied:
         """Let one slot take effect; ``mine`` is the session whose results are wanted."""
-        fresh: list[Command] = []
-        results: list[tuple[CommandId, int, Result | Ruling | None]] = []
-        changes: list[Change] = []
-        said: list[bytes] = []
+        done = Done(slot)
         asked = b""
-        urgent = False
         match value:
             case Batch(commands=commands):
-                for command in commands:
-                    urgent = urgent or command.session != mine or isinstance(command.data, Decree)
-                    if self.sessions.first_time(command):
-                        fresh.append(command)
-                        result = self._take(command, slot, changes, said)
-                        if command.session == mine:
-                            results.append((command.id, slot, result))
-                    elif command.session == mine:
-                        results.append((command.id, slot, None))
-                    if command.session.node.startswith(CLIENT_PREFIX):
-                        results.append(self._client_result(command))
+                self._take_all(commands, mine, done)
                 asked = b"".join(
-                    [d if isinstance(d, bytes) else str(d).encode() for _, _, d in fresh]
+                    [d if type(d) is bytes else str(d).encode() for _, _, d in done.fresh]
                 )
             case Leadership():
-                urgent = True
+                done.urgent = True
                 self._lead(value)
                 asked = str(value).encode()
-        self.checksum = zlib.crc32(b"".join(said), zlib.crc32(asked, self.checksum))
+        self.checksum = zlib.crc32(b"".join(done.said), zlib.crc32(asked, self.checksum))
         self.position = slot + 1
-        return Applied(
-            slot, value, tuple(fresh), tuple(results), tuple(changes), len(asked), urgent
-        )
+        fresh, results, changes = tuple(done.fresh), tuple(done.results), tuple(done.changes)
+        return Applied(slot, value, fresh, results, changes, len(asked), done.urgent)
 
-    def _take(
-        self, command: Command, slot: int, changes: list[Change], said: list[bytes]
-    ) -> Result | Ruling:
+    def _take_all(self, commands: Iterable[Command], mine: Session, done: Done) -> None:
+        """Let commands take effect that never did before, and find the results that are wanted."""
+        last: Session | None = None
+        own = client = False
+        for command in commands:
+            session, number, data = command
+            if session is not last:  # commands of one session mostly come together
+                last, own = session, session == mine
+                client = session.node.startswith(CLIENT_PREFIX)
+            if not own or type(data) is not bytes:
+                done.urgent = True
+            result: Result | Ruling | None = None
+            if self.sessions.first_time(command):
+                done.fresh.append(command)
+                result = self._take(command, done)
+            if own:
+                done.results.append(((session, number), done.slot, result))
+            elif client:
+                if isinstance(result, bytes | Failure):
+                    self.sessions.keep(command, done.slot, result)
+                done.results.append(self._client_result(command))
+
+    def _take(self, command: Command, done: Done) -> Result | Ruling:
         """Give a command to the machine, or a decree to the part of the state that it is for."""
-        data = command.data
+        session, _, data = command
         if isinstance(data, Decree):
-            ruling = self._decree(data, slot, command.session, changes)
-            said.append(str(ruling).encode())
+            ruling = self._decree(data, done.slot, session, done.changes)
+            done.said.append(str(ruling).encode())
             return ruling
         result = self._apply(data)
         # of a failure only its kind: texts differ between versions of Python and its libraries
-        said.append(result if isinstance(result, bytes) else result.kind.encode())
-        self.sessions.keep(command, slot, result)
+        done.said.append(result if isinstance(result, bytes) else result.kind.encode())
         return result
 
     def _decree(self, decree: Decree, slot: int, session: Session, changes: list[Change]) -> Ruling:

@@ -12,7 +12,6 @@ from paxos.protocol.messages import Message, Teach
 from paxos.protocol.proposer import Leading, Proposer
 from paxos.protocol.records import Record
 from paxos.protocol.values import Value
-from paxos.replicated.messages import Advanced
 from paxos.replicated.routing import ROUTES, Role
 from paxos.testing.facts import Asked, Delivered, Fact, Kept, Sent, Told
 from paxos.testing.freezing import thaw
@@ -65,7 +64,7 @@ def concerns(node: str, kind: Role) -> Callable[[Fact], bool]:
 
     def heard(fact: Fact) -> bool:
         if isinstance(fact, Told):
-            return fact.node == node and kind in ROUTES[Advanced]
+            return fact.node == node and kind != "learner"
         return isinstance(fact, Sent) and fact.target == node and kind in ROUTES[type(fact.message)]
 
     return heard

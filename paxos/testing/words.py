@@ -56,7 +56,7 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     snapshots.SnapshotSaved: lambda m: f"saved snapshot {m.snapshot.position}",
     snapshots.SnapshotLoaded: lambda m: f"loaded snapshot {m.fetched.position}",
     more.Adopted: lambda m: "commands to propose",
-    more.Advanced: lambda m: f"learned to {m.frontier}",
+    more.Advanced: lambda m: "learned",
 }
 
 

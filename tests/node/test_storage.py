@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import trio.testing
 
 from paxos.journal import JournalError, MemoryJournal, SqliteJournal
 from paxos.node import storage as module
-from paxos.node.storage import LATER_RECORDS, LATER_SECONDS, Storage, open_storage
+from paxos.node.storage import LATER_RECORDS, LATER_SECONDS, Storage, open_storage, thread_waits
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Record
 
@@ -309,6 +311,7 @@ async def test_a_long_write_sends_the_next_ones_through_the_thread_for_some_time
     here = threading.current_thread().name
     monkeypatch.setattr(module, "LONG_SECONDS", 0.0)
     monkeypatch.setattr(module, "AWAY_FACTOR", 1e9)
+    monkeypatch.setattr(module, "thread_waits", count().__next__)
     async with open_storage(journal, quick=True) as storage:
         await storage.persist([FIRST])
         await storage.persist([SECOND])
@@ -316,6 +319,24 @@ async def test_a_long_write_sends_the_next_ones_through_the_thread_for_some_time
         await storage.persist([THIRD])
         await storage.persist([FOURTH])
     assert [thread for thread, _ in journal.writes] == [here, "journal", here, "journal"]
+
+
+async def test_a_write_is_long_through_no_fault_of_the_disk_where_the_thread_never_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = WatchedJournal()
+    monkeypatch.setattr(module, "LONG_SECONDS", 0.0)
+    monkeypatch.setattr(module, "thread_waits", lambda: 7)
+    async with open_storage(journal, quick=True) as storage:
+        await storage.persist([FIRST])
+        await storage.persist([SECOND])
+        assert {thread for thread, _ in journal.writes} == {threading.current_thread().name}
+
+
+def test_a_thread_that_sleeps_has_waited() -> None:
+    before = thread_waits()
+    time.sleep(0.001)
+    assert thread_waits() > before
 
 
 async def test_the_loop_never_writes_beside_the_thread() -> None:

@@ -55,6 +55,8 @@ class Disk(MemoryJournal):
         """The rules that were broken: an assertion here would pass for a failed disk."""
         self._random, self._clock = random, clock
         self._count = 0
+        self.waits = 0
+        """How often the loop has waited for it."""
         self._away = -1.0
         """Until when the loop must not write."""
         self._writing = threading.Lock()
@@ -78,8 +80,10 @@ class Disk(MemoryJournal):
         elif self._clock.now < self._away:
             self.broken.append("the loop writes although the disk was slow a moment ago")
         self._clock.now += seconds
-        if name != "journal" and seconds > LONG_SECONDS:
-            self._away = self._clock.now + 0.9 * AWAY_FACTOR * seconds
+        if name != "journal" and self._random.random() < 0.5:
+            self.waits += 1
+            if seconds > LONG_SECONDS:
+                self._away = self._clock.now + 0.9 * AWAY_FACTOR * seconds
         super().write(records)
         self.synced += records
         self._writing.release()
@@ -99,6 +103,7 @@ class Schedule:
         monkeypatch.setattr(module, "LATER_SECONDS", 0.002)
         failing = self.random.choice((0, 0, 0, self.random.randrange(1, 60)))
         self.disk = Disk(Random(seed), self.clock, failing)
+        monkeypatch.setattr(module, "thread_waits", lambda: self.disk.waits)
         self.handed: list[Record] = []
         """In the order in which the storage was given them."""
         self.saved = 0

@@ -12,7 +12,7 @@ from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.heartbeats import Heartbeats
 from paxos.replicated.log_proposer import DETOUR_AFTER, LogProposer
-from paxos.replicated.messages import Adopted, Advanced, Heartbeat, Propose
+from paxos.replicated.messages import Adopted, Heartbeat, Progress, Propose
 from paxos.replicated.pace import Pace
 from paxos.replicated.reading import Reading
 from paxos.replicated.values import Batch, Command, Leadership, Session
@@ -51,7 +51,7 @@ def test_leadership_is_proposed_first_and_chosen_before_any_command_is_proposed(
     opening = Leadership("a", 1)
     assert proposed(leader.flush(0.0)) == [(0, opening)]
     assert proposed(leader.flush(0.0)) == []
-    leader.handle("a", Advanced(1, opening, ()), 0.0)
+    leader.advance(Progress(1, opening, ()), 0.0)
     assert proposed(leader.flush(0.0)) == [(1, Batch((COMMAND,)))]
 
 
@@ -61,7 +61,7 @@ def test_leadership_waits_until_every_recovered_slot_is_learned_for_it_follows_t
     earlier = Leadership("c", 1)
     leader = leading(Vote(0, Ballot(0, "c"), earlier))
     assert proposed(leader.flush(0.0)) == []
-    leader.handle("a", Advanced(1, earlier, ()), 0.0)
+    leader.advance(Progress(1, earlier, ()), 0.0)
     assert proposed(leader.flush(0.0)) == [(1, Leadership("a", 2))]
 
 
@@ -82,17 +82,17 @@ def test_command_that_was_sent_often_in_vain_goes_through_each_other_member_in_t
 def test_what_was_learned_need_not_be_heard_at_once_unless_something_waits_for_it() -> None:
     leader = leading()
     opening = Leadership("a", 1)
-    assert not leader.can_wait(Advanced(1, opening, ()))  # not yet: it opens its epoch with it
+    assert not leader.can_wait(opening)  # not yet: it opens its epoch with it
     leader.flush(0.0)
-    leader.handle("a", Advanced(1, opening, ()), 0.0)
-    assert leader.can_wait(Advanced(2, opening, ()))
-    assert not leader.can_wait(Advanced(2, Leadership("b", 2), ()))
+    leader.advance(Progress(1, opening, ()), 0.0)
+    assert leader.can_wait(opening)
+    assert not leader.can_wait(Leadership("b", 2))
     leader.handle("b", Propose((COMMAND,), 1), 0.0)
-    assert not leader.can_wait(Advanced(2, opening, ()))  # it makes room in the window
+    assert not leader.can_wait(opening)  # it makes room in the window
     leader.flush(0.0)
-    assert leader.can_wait(Advanced(2, opening, ()))
+    assert leader.can_wait(opening)
     leader.reading.begin()
-    assert not leader.can_wait(Advanced(2, opening, ()))
+    assert not leader.can_wait(opening)
 
 
 def test_commands_that_were_withdrawn_before_the_role_looked_are_never_sent() -> None:

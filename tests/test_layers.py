@@ -18,7 +18,7 @@ BELOW = {
     "transport": {"protocol", "replicated"},
     "node": {"protocol", "replicated", "wire", "journal", "transport"},
     "machines": {"wire"},
-    "testing": {"protocol", "replicated", "wire", "journal", "transport", "node", ""},
+    "testing": {"protocol", "replicated", "wire", "journal", "transport", "node", "fencing", ""},
     "cli": {
         "protocol",
         "replicated",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import trio
 
 from paxos.errors import ElectionRefused, LeadershipLost
-from paxos.node.clock import Clock, asleep
-from paxos.replicated.decrees import Void
+from paxos.node.clock import Clock
+from paxos.replicated.decrees import Decree, Ruling, Void
 from paxos.replicated.election_decrees import Proclaim
 from paxos.replicated.office import Office
 from paxos.replicated.standing import Loss
 from paxos.replicated.values import Leadership
-
-if TYPE_CHECKING:
-    from paxos.node.election_service import ElectionService
 
 WHY: Final = {
     Loss.EXPIRED: "its lease ended before a renewal was decided",
@@ -26,6 +23,20 @@ WHY: Final = {
 }
 
 
+class Owner(Protocol):
+    """What a term asks of its node."""
+
+    closing: bool
+    """Whether the node is being closed, or has failed."""
+
+    def check_value(self, value: bytes) -> None:
+        """Raise what is wrong with a value to proclaim, if anything is."""
+
+    async def decree(self, decree: Decree) -> Ruling:
+        """Have a decree decided. Raises `OutcomeUnknown`."""
+        ...
+
+
 class Term:
     """One leadership of this node. Comes from `Election.lead`.
 
@@ -34,9 +45,7 @@ class Term:
     to whatever is asked to do it, since the process may be stopped between the two.
     """
 
-    def __init__(
-        self, service: ElectionService, office: Office, clock: Clock, leadership: Leadership
-    ) -> None:
+    def __init__(self, owner: Owner, office: Office, clock: Clock, leadership: Leadership) -> None:
         self.leadership = leadership
         """What was decided: ``leader=node1, epoch=7``."""
         self.scope = trio.CancelScope()
@@ -45,7 +54,7 @@ class Term:
         """Set when the term is resigned, after its body."""
         self.resigned = False
         """Whether `resign` was called while it lasted."""
-        self._service = service
+        self._owner = owner
         self._office = office
         self._clock = clock
         self._loss: Loss | None = None
@@ -65,15 +74,15 @@ class Term:
 
         A renewal moves it, a loss does not: `check` tells.
         """
-        return self._office.lease.until - asleep()
+        return self._office.lease.until - self._clock.asleep()
 
     @property
     def loss(self) -> Loss | None:
         """Why the term is over; None while it lasts. It costs a look at the clock."""
         if self._loss is None:
-            now = self._clock.now()
-            if now >= self._office.lease.until:
-                self._note(self._office.lapse(now))
+            loss = self._office.loss(self.leadership.election, self.epoch, self._clock.now())
+            if loss is not None:
+                self._note(loss)
         return self._loss
 
     def check(self) -> None:
@@ -95,10 +104,10 @@ class Term:
             OutcomeUnknown: The node was closed meanwhile.
 
         """
-        self._service.check_value(value)
+        self._owner.check_value(value)
         self.check()
         proclaim = Proclaim(self.leadership.election, self.epoch, bytes(value))
-        if isinstance(await self._service.decree(proclaim), Void):
+        if isinstance(await self._owner.decree(proclaim), Void):
             self.check()
             raise LeadershipLost(f"{self._name}: others have decided that it is over", "expired")
 
@@ -123,7 +132,7 @@ class Term:
 
     def _note(self, loss: Loss) -> None:
         if self._loss is None:
-            self._why = "its node was closed" if self._service.closing else WHY[loss]
+            self._why = "its node was closed" if self._owner.closing else WHY[loss]
             self._loss = loss
 
     def error(self) -> LeadershipLost:

@@ -110,6 +110,18 @@ class Office:
         standing = self.standings.get(name)
         return standing is not None and standing.leading and now < self.lease.until
 
+    def loss(self, name: str, epoch: int, now: float) -> Loss | None:
+        """Return why a term that was won is over; None while it lasts. Other threads may ask, too.
+
+        So what is lost is noted before the lease is prolonged, and looked at after it.
+        """
+        if now >= self.lease.until:
+            return self.lapse(now)
+        standing = self.standings.get(name)
+        if standing is None or standing.epoch != epoch or not standing.wanted:
+            return Loss.RESIGNED
+        return standing.lost
+
     # What the log says.
 
     def applied(
@@ -123,8 +135,9 @@ class Office:
         ``now`` was read after the slot was applied. A ruling is None where only the state can tell.
         """
         changes = tuple(changes)
-        # What has once lapsed is not renewed.
-        effects: list[Effect] = [*self._lapse(now), *self._jump(now)]
+        # What has once lapsed is not renewed, nor what was lost in the same slot: see `loss`.
+        ended = [change.election for change in changes if isinstance(change, LeaderChanged)]
+        effects: list[Effect] = [*self._lapse(now), *self._forfeit(ended), *self._jump(now)]
         for change in changes:
             if isinstance(change, Renewed) and (change.node, change.boot) == self.session:
                 self.lease.chosen(change.renewal)
@@ -154,11 +167,12 @@ class Office:
         if self._seen is self._elections:
             return ()
         self._seen = self._elections
+        forfeit = self._forfeit(self.standings)
         mine = self._elections.sessions.get(self.session.node)
         if mine is not None and mine.boot == self.session.boot:
             self.lease.chosen(mine.renewal)
             self.lease.renewals = max(self.lease.renewals, mine.renewal)
-        return self._settle_all(now)
+        return (*forfeit, *self._settle_all(now))
 
     def _ruled(self, decree: Decree, ruling: Ruling | None, now: float) -> Effects:
         match decree:
@@ -285,10 +299,8 @@ class Office:
             del self.standings[name]
             return (Out(name),)
         if standing.epoch is not None:  # the application has yet to end its work
-            if standing.epoch != epoch:
-                return self._lose(name, Loss.EXPIRED)
-            asked = self._elections.by_name[name].heir is not None  # maybe where the state jumped
-            return self._lose(name, Loss.DEPOSED) if asked else ()
+            asked = epoch is not None and self._elections.by_name[name].heir is not None
+            return self._lose(name, Loss.DEPOSED) if asked else ()  # maybe where the state jumped
         if epoch is not None and now < self.lease.until:
             standing.epoch = epoch
             return (Won(name, epoch),)
@@ -303,9 +315,18 @@ class Office:
         epoch = election.epoch if election.leader == self.session.node else None
         return epoch, self.session.node in election.roster
 
+    def _forfeit(self, names: Iterable[str]) -> Effects:
+        """Give up the terms that the log has ended."""
+        effects = list[Effect]()
+        for name in names:
+            standing = self.standings.get(name)
+            if standing is not None and standing.leading and standing.epoch != self._place(name)[0]:
+                effects += self._lose(name, Loss.EXPIRED)
+        return tuple(effects)
+
     def _lose(self, name: str, loss: Loss) -> Effects:
         standing = self.standings[name]
-        if standing.lost or standing.epoch is None:
+        if standing.lost is not None:
             return ()
-        standing.lost = True
+        standing.lost = loss
         return (Lost(name, loss),)

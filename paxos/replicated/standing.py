@@ -70,10 +70,10 @@ class Standing:
     """Whether a decree of it is under way."""
     epoch: int | None = None
     """Of its term, from the moment at which it was won."""
-    lost: bool = False
-    """Whether that term is over."""
+    lost: Loss | None = None
+    """Why that term is over."""
 
     @property
     def leading(self) -> bool:
         """Whether this node believes that it leads."""
-        return self.epoch is not None and self.wanted and not self.lost
+        return self.epoch is not None and self.wanted and self.lost is None

@@ -8,92 +8,25 @@ paused between any two steps, and restarts. What happens depends on the seed alo
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from heapq import heappop, heappush
 from random import Random
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
 from paxos.protocol.effects import Effects, Wake
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.election_decrees import HandOver, LeaderChanged, Renew
 from paxos.replicated.office import Office
-from paxos.replicated.standing import Decide, Lost, Out, Won
+from paxos.replicated.standing import Decide, Loss, Lost, Out, Won
 from paxos.replicated.state import Applied, ReplicatedState
-from paxos.replicated.values import Batch, Command, CommandId, Leadership, Session
+from paxos.replicated.values import Batch, Command, Leadership, Session
+from paxos.testing.lease_seats import NoMachine, Patience, Presidency, Seat
 
 ELECTIONS = ("blue", "red")
 
-
-@frozen
-class Patience:
-    """The timing of every node."""
-
-    heartbeat: float = 0.02
-    suspicion: float = 0.1
-    lease: float = 1.0
-    drift: float = 0.05
-    lease_reads: bool = False
-
-
-class NoMachine:
-    """An application without commands."""
-
-    def apply(self, command: bytes) -> bytes:
-        """Refuse."""
-        raise NotImplementedError
-
-    def snapshot(self) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def restore(self, snapshot: bytes) -> None:
-        """Take nothing."""
-
-
-@define
-class Presidency:
-    """What a node believes of the log's leader."""
-
-    serving: bool = False
-
-    def live_leader(self) -> str | None:
-        """Return somebody."""
-        return "somebody"
-
-    def hears(self, node: str) -> bool:
-        """Hear half of the nodes."""
-        return node < "c"
-
-
-@define
-class Seat:
-    """One life of one node."""
-
-    name: str
-    boot: int
-    rate: float
-    presidency: Presidency
-    state: ReplicatedState
-    office: Office
-    lag: float
-    """How long it takes, typically, before it applies what is chosen."""
-    applied: int = 0
-    numbers: int = 0
-    alarm: float | None = None
-    """By its own clock."""
-    paused: float = 0.0
-    """Until when, in true time."""
-    decrees: dict[CommandId, Decree] = Factory(dict)
-    checked: dict[str, int] = Factory(dict)
-    """By election, the epoch whose term was checked, to be acted on next."""
-    leaving: dict[str, float] = Factory(dict)
-    """By election, when the application will have stopped, in true time."""
-
-    @property
-    def session(self) -> Session:
-        """Its name and boot."""
-        return Session(self.name, self.boot)
+NOBODY = Session("", 0)
 
 
 @define
@@ -101,7 +34,8 @@ class LeaseCluster:
     """Some nodes that stand in some elections.
 
     Raises:
-        AssertionError: From `step`, if two believe to lead or an epoch is not new.
+        AssertionError: From `step`, if somebody believes to lead who does not, by the whole log, or
+            an epoch is not new.
 
     """
 
@@ -109,12 +43,16 @@ class LeaseCluster:
     nodes: int = 3
     drift: float | None = None
     """By how much rates really differ from true time; within the bound if it is not given."""
+    pace: float = 200.0
+    """How many steps there are in a lease."""
     counts: Counter[str] = Factory(Counter)
     now: float = 0.0
     """True time."""
     random: Random = field(init=False)
-    timing: Patience = Patience()
+    timing: Patience = Factory(Patience)
     log: list[Command] = Factory(list)
+    truth: ReplicatedState = Factory(lambda: ReplicatedState(NoMachine()))
+    """To which every command is applied as soon as it is chosen."""
     epochs: dict[str, Leadership] = Factory(dict)
     newest: dict[str, int] = Factory(dict)
     """By election, the newest epoch that the guarded resource has served."""
@@ -128,19 +66,19 @@ class LeaseCluster:
         for name in "abcde"[: self.nodes]:
             self._start(name, 1)
 
-    def step(self) -> None:
-        """Let a little time pass, and one node do something."""
-        self.now += self.random.expovariate(200 / self.timing.lease)
+    def step(self, until: float = math.inf) -> None:
+        """Let a little time pass, and one node do something unless it is ``until`` then."""
+        self.now = min(until, self.now + self.random.expovariate(self.pace / self.timing.lease))
         while self._coming and self._coming[0][0] <= self.now:
             self._choose(heappop(self._coming)[2])
         seat = self.random.choice(list(self.seats.values()))
-        if seat.paused <= self.now:
+        if self.now < until and seat.paused <= self.now:
             self._act(seat)
         self._check()
 
     def _act(self, seat: Seat) -> None:
         dice, lease = self.random.random(), self.timing.lease
-        if seat.alarm is not None and seat.alarm <= self.clock(seat):
+        if seat.alarm is not None and seat.alarm <= seat.rate * self.now:
             seat.alarm = None
             self._carry_out(seat, seat.office.wake(self.clock(seat)))
         elif dice < 0.5:
@@ -165,10 +103,14 @@ class LeaseCluster:
     def believers(self, name: str) -> list[str]:
         """Return who believes to lead an election at this moment."""
         seats = self.seats.values()
-        return [seat.name for seat in seats if seat.office.holds(name, self.clock(seat))]
+        return [seat.name for seat in seats if seat.office.holds(name, seat.rate * self.now)]
+
+    def holder(self, name: str) -> Leadership | None:
+        """Return who leads an election at this moment, by the whole log."""
+        return self.truth.elections.view(name).leadership
 
     def clock(self, seat: Seat) -> float:
-        """Return what the node's own clock shows."""
+        """Return what the node reads from its own clock."""
         return seat.rate * self.now
 
     def _start(self, name: str, boot: int) -> None:
@@ -201,24 +143,36 @@ class LeaseCluster:
 
     def _campaign(self, seat: Seat, name: str) -> None:
         """Do what an application may want next."""
-        office, now = seat.office, self.clock(seat)
+        office = seat.office
         standing = office.standings.get(name)
         if standing is None:
-            self._carry_out(seat, office.stand(name, self.random.choice((0, 0, 1)), b"", now))
+            priority = self.random.choice((0, 0, 1))
+            self._carry_out(seat, office.stand(name, priority, b"", self.clock(seat)))
         elif standing.wanted and seat.leaving.get(name, self.now + 1) <= self.now:
             del seat.leaving[name]
-            self._carry_out(seat, office.leave(name, now))
-        elif name in seat.checked:
+            self._carry_out(seat, office.leave(name, self.clock(seat)))
+        elif standing.epoch is not None:
+            if self.work(seat, name, standing.epoch):
+                self._move_on(seat, name, standing.epoch)
+        elif self.random.random() < 0.02:
+            self._carry_out(seat, office.leave(name, self.clock(seat)))
+
+    def work(self, seat: Seat, name: str, epoch: int) -> bool:
+        """Check a term, and act on it the next time; tell whether it lasts."""
+        if name in seat.checked:
             self._use(name, seat.checked.pop(name))
-        elif office.holds(name, now):
-            seat.checked[name] = standing.epoch or 0
-            if self.random.random() < 0.03:
-                epoch = standing.epoch or 0
-                self._send(seat, HandOver(name, epoch, self.random.choice(list(self.seats))))
-            elif self.random.random() < 0.05:
-                seat.leaving[name] = self.now
-        elif standing.epoch is None and self.random.random() < 0.02:
-            self._carry_out(seat, office.leave(name, now))
+            return False
+        holds = seat.office.holds(name, self.clock(seat))
+        if holds:
+            seat.checked[name] = epoch
+        return holds
+
+    def _move_on(self, seat: Seat, name: str, epoch: int) -> None:
+        """Hand a term over, or resign, now and then."""
+        if self.random.random() < 0.03:
+            self._send(seat, HandOver(name, epoch, self.random.choice(list(self.seats))))
+        elif self.random.random() < 0.05:
+            seat.leaving[name] = self.now
 
     def _use(self, name: str, epoch: int) -> None:
         """Use the guarded resource with this token, soon after the check, or long after it."""
@@ -234,14 +188,22 @@ class LeaseCluster:
                 case Decide(decree):
                     self._send(seat, decree)
                 case Wake(earliest, _):
-                    seat.alarm = self.clock(seat) + earliest
-                case Won(_):
+                    seat.alarm = seat.rate * self.now + earliest
+                case Won(name, epoch):
                     self.counts["won"] += 1
+                    self.won(seat, Leadership(seat.name, epoch, name))
                 case Lost(name, loss):
                     self.counts[loss.value] += 1
+                    self.lost(seat, name, loss)
                     seat.leaving[name] = self.now + self.random.uniform(0, 0.05)
                 case Out(name):
                     seat.leaving.pop(name, None)
+
+    def won(self, seat: Seat, leadership: Leadership) -> None:
+        """Hear that a node has a term."""
+
+    def lost(self, seat: Seat, name: str, loss: Loss) -> None:
+        """Hear that its term is over."""
 
     def _send(self, seat: Seat, decree: Decree) -> None:
         """Let a decree be chosen at some time, in any order; a renewal perhaps never."""
@@ -258,6 +220,7 @@ class LeaseCluster:
     def _choose(self, command: Command) -> None:
         """Add a command to the log; see at once what it means."""
         self.log.append(command)
+        self._see(self.truth.apply(self.truth.position, Batch((command,)), NOBODY))
 
     def _apply(self, seat: Seat, most: int) -> None:
         for command in self.log[seat.applied : seat.applied + most]:
@@ -274,25 +237,27 @@ class LeaseCluster:
     def _apply_one(self, seat: Seat, command: Command) -> Applied:
         applied = seat.state.apply(seat.applied, Batch((command,)), seat.session)
         seat.applied += 1
-        for change in applied.changes:
-            if isinstance(change, LeaderChanged) and change.view.leadership is not None:
-                self._see(change.view.leadership)
         return applied
 
-    def _see(self, leadership: Leadership) -> None:
-        """See that an epoch has one leader, and follows the one before."""
-        last = self.epochs.get(leadership.election)
-        epoch = 0 if last is None else last.epoch
-        if leadership.epoch == epoch + 1:
+    def _see(self, applied: Applied) -> None:
+        """See that every epoch has one leader, and follows the one before."""
+        for change in applied.changes:
+            leadership = change.view.leadership if isinstance(change, LeaderChanged) else None
+            if leadership is None:
+                continue
+            last = self.epochs.get(leadership.election)
+            epoch = 0 if last is None else last.epoch
+            assert leadership.epoch == epoch + 1 or leadership == last, f"{leadership}, not {last}"
             self.epochs[leadership.election] = leadership
-        else:
-            assert leadership.epoch <= epoch, f"{leadership} follows {last}"
-            assert leadership.epoch < epoch or leadership == last, f"{leadership}, but {last}"
 
     def _check(self) -> None:
-        """See that no two believe to lead, whether they run at the moment or not."""
+        """See that nobody else than the holder believes to lead, whether it runs or not."""
         if self.drift is not None:
             return
         for name in ELECTIONS:
-            believers = self.believers(name)
-            assert len(believers) <= 1, f"{', '.join(believers)} believe to lead {name}"
+            for believer in self.believers(name):
+                leadership = Leadership(believer, self._epoch(believer, name), name)
+                assert leadership == self.holder(name), f"{leadership}, not {self.holder(name)}"
+
+    def _epoch(self, node: str, name: str) -> int:
+        return self.seats[node].office.standings[name].epoch or 0

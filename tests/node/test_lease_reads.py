@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 import paxos
-from paxos.node import clock as clock_module
+from paxos.node.clock import Clock
 from paxos.node.cluster import Timing
 from tests.node.house import SUSPICION, TIMEOUTS, House
 
@@ -118,7 +118,7 @@ async def test_leader_whose_machine_was_suspended_asks_again(
     """Trio's clock stands still meanwhile."""
     house = open_house(timing=ON)
     leader = await led(house)
-    monkeypatch.setattr(clock_module, "asleep", lambda: 0.1)
+    monkeypatch.setattr(Clock, "asleep", lambda self: 0.1)
     await house.node(leader).barrier(lease=True)
     assert leased(house, leader) == 0
     await trio.sleep(0.1)

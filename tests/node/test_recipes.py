@@ -11,8 +11,8 @@ from trio.testing import MockClock
 
 import paxos
 from paxos.journal import MemoryJournal
-from paxos.node import clock as clock_module
 from paxos.node.board import MAX_VIEWS
+from paxos.node.clock import Clock
 from tests.node.hall import ROUNDS, Hall
 
 OpenHall = Callable[..., Awaitable[Hall]]
@@ -410,7 +410,7 @@ async def test_machine_that_was_suspended_longer_than_its_lease_leads_no_more(
 ) -> None:
     hall = await open_hall()
     slept = 0.0
-    monkeypatch.setattr(clock_module, "asleep", lambda: slept)
+    monkeypatch.setattr(Clock, "asleep", lambda self: slept)
     hall.hold("node1")
     term = await hall.epoch(1)
     await trio.sleep(0.4)

@@ -8,7 +8,7 @@ from paxos.replicated.office import Office
 from paxos.replicated.standing import Decide, Won
 from paxos.replicated.state import ReplicatedState
 from paxos.replicated.values import Batch, Command, Leadership, Session
-from paxos.testing.lease_cluster import NoMachine, Patience
+from paxos.testing.lease_seats import NoMachine, Patience
 
 MICROSECONDS = 1_000_000
 BILLING = Leadership("node1", 1, "billing")

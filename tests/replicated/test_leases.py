@@ -5,7 +5,7 @@ import pytest
 from paxos.replicated.election_decrees import Expire
 from paxos.replicated.elections import NodeSession
 from paxos.replicated.leases import REMEMBERED, Lease, Vigil
-from paxos.testing.lease_cluster import Patience
+from paxos.testing.lease_seats import Patience
 
 TIMING = Patience(lease=1.0, drift=0.05)
 

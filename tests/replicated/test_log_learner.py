@@ -12,7 +12,7 @@ from paxos.protocol.values import NOOP
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.state import ReplicatedState
 from paxos.replicated.values import Session
-from paxos.testing.lease_cluster import NoMachine
+from paxos.testing.lease_seats import NoMachine
 
 B1 = Ballot(1, "a")
 

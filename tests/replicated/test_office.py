@@ -5,7 +5,7 @@ from paxos.replicated.election_decrees import Campaign, Expire, HandOver, Renew,
 from paxos.replicated.standing import Loss, Lost, Out, Won
 from paxos.replicated.state import ReplicatedState
 from paxos.replicated.values import Batch, Command, Leadership, Session
-from paxos.testing.lease_cluster import NoMachine
+from paxos.testing.lease_seats import NoMachine
 from tests.replicated.desk import BILLING, MICROSECONDS, Desk
 
 

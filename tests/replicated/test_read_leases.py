@@ -15,7 +15,7 @@ from paxos.replicated.messages import Heard, Heartbeat, Resigned
 from paxos.replicated.read_leases import REST, Grants, ReadLease, length_of
 from paxos.replicated.roles import Roles, Turn
 from paxos.replicated.values import Session
-from paxos.testing.lease_cluster import NoMachine
+from paxos.testing.lease_seats import NoMachine
 
 THREE = Majority(("a", "b", "c"))
 B1, B2, B3 = Ballot(1, "a"), Ballot(2, "b"), Ballot(3, "c")

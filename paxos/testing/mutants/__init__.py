@@ -12,6 +12,7 @@ from paxos.testing.mutants import (  # noqa: F401 - they register theirs
     effects,
     elections,
     learner,
+    pauses,
     proposer,
     read_leases,
     reads,

@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import frozen
 
-FoundBy: TypeAlias = Literal["roles", "settling", "leases", "read leases", "simulation"]
+FoundBy: TypeAlias = Literal["roles", "settling", "leases", "pauses", "read leases", "simulation"]
 """Who must catch a mutant: the explorer or a `RoleCluster`, which look at the roles alone; a
 `RoleCluster` that must make progress once all faults have ended; a `LeaseCluster`, which looks at
-named elections alone; a `ReadLeaseCluster`; or only a whole simulated node."""
+named elections alone; a `PausedCluster`; a `ReadLeaseCluster`; or only a whole simulated node."""
 
 
 @frozen

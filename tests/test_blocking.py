@@ -15,16 +15,17 @@ import pytest
 
 import paxos
 import paxos.blocking
+from paxos.forks import Private
 from paxos.node.engine import Watcher
 from tests.machines import Adder
 
 LIMIT = 20.0
 
 INTERNAL = {"propose_as", "decree", "send", "status", "readmit", "run", "farewell", "close"}
-INTERNAL |= set(dir(Watcher)) | {"election"}
+INTERNAL |= set(dir(Watcher)) | set(dir(Private)) | {"election", "process"}
 """What a node has for the package itself."""
 
-OTHERWISE = {"lose", "stall", "error", "loss", "resign", "valid_until"}
+OTHERWISE = {"lose", "stall", "error", "loss", "resign", "valid_until", "lose_in_fork"}
 """What a term has for the package itself, or for tasks: a thread asks `check` and `valid_for`, and
 leaves the block to resign."""
 

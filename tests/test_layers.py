@@ -14,9 +14,9 @@ BELOW = {
     "protocol": set(),
     "replicated": {"protocol"},
     "wire": {"protocol", "replicated"},
-    "journal": {"protocol", "replicated"},
-    "transport": {"protocol", "replicated"},
-    "node": {"protocol", "replicated", "wire", "journal", "transport"},
+    "journal": {"protocol", "replicated", "forks"},
+    "transport": {"protocol", "replicated", "forks"},
+    "node": {"protocol", "replicated", "wire", "journal", "transport", "forks"},
     "machines": {"wire"},
     "testing": {"protocol", "replicated", "wire", "journal", "transport", "node", "fencing", ""},
     "cli": {
@@ -37,6 +37,7 @@ BELOW = {
     "blocking": {"node", ""},
     "aio": {"node", ""},
     "errors": set(),
+    "forks": set(),
     "": {"protocol", "replicated", "journal", "node"},
 }
 """By layer, the layers that it may import; each may import itself and ``paxos.errors`` besides.

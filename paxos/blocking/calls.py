@@ -106,9 +106,8 @@ def direct(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Fac
 @contextmanager
 def inside(visit: Visit[R]) -> Iterator[R]:
     """Wait for a visit to begin, and after the body for its end."""
-    value = _wait(visit.entered, visit.cancel)
     try:
-        yield value
+        yield _wait(visit.entered, visit.cancel)
     finally:
         if visit.leave():  # false in a fork, which is no part of it
             visit.ended.result()

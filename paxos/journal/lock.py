@@ -7,15 +7,16 @@ import fcntl
 import os
 from pathlib import Path
 
+from paxos.forks import Private
 from paxos.journal.base import JournalError
 
 
-class JournalLock:
+class JournalLock(Private):
     """An exclusive lock on ``path`` + ``.lock``, held until `close` or the end of the process.
 
-    The lock is not on the journal itself. SQLite's own locks there are POSIX locks, which the
-    kernel drops when *any* descriptor of that file is closed in the process; and its exclusive
-    mode would also lock out the person who only wants to look.
+    Forks of the process let go of it. It is not on the journal itself: SQLite's own locks there are
+    POSIX locks, which the kernel drops when *any* descriptor of that file is closed in the process;
+    and its exclusive mode would also lock out the person who only wants to look.
 
     The lock file stays when the lock is released: to delete it would let two processes lock two
     files of the same name. It holds the process id of whoever locked it last.
@@ -27,6 +28,8 @@ class JournalLock:
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = -1
         self._file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,6 +45,10 @@ class JournalLock:
             raise
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def let_go(self) -> None:
+        """See `Private.let_go`: the lock is held by whoever else has the file open."""
+        self.close()
 
     def close(self) -> None:
         """Release the lock; harmless when repeated."""

@@ -15,6 +15,7 @@ from typing import ClassVar
 from attrs import evolve
 
 from paxos.errors import LogCompacted
+from paxos.forks import Private
 from paxos.journal.base import JournalCorrupt, JournalError, highest_begun, highest_promised
 from paxos.journal.compaction import Compaction, checked_piece
 from paxos.journal.lock import JournalLock
@@ -26,6 +27,7 @@ from paxos.journal.tables import (
     create_tables,
     empty_log,
     is_new,
+    keep_for_ever,
     make_durable,
     read_about,
     sync_directory,
@@ -74,7 +76,7 @@ _SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _Row = tuple[int, int | None, str | None, str, bytes, int]
 
 
-class SqliteJournal:
+class SqliteJournal(Private):
     """A `Journal` in the SQLite file ``path``, which is made if there is none.
 
     While it is open, readers are welcome and other nodes' lives are locked out. In this process
@@ -122,7 +124,7 @@ class SqliteJournal:
         self._decode = decode
         self._wall_clock, self._random_bits = wall_clock, random_bits
         self._failure: str | None = None
-        self._reading = threading.Lock()
+        self._reading, self._writing = threading.Lock(), threading.Lock()
         with contextlib.ExitStack() as opened, self._explained("cannot be opened"):
             self._check_place()
             self._lock = JournalLock(self.path)
@@ -137,6 +139,8 @@ class SqliteJournal:
             opened.callback(self._reader.close)
             self._reader.execute("SELECT count(*) FROM about").fetchone()  # see `close`
             opened.pop_all()
+        super().__init__()  # now there is something to let go of
+        self.locks = self._reading, self._writing
 
     def _check_place(self) -> None:
         if self.path.is_dir():
@@ -246,6 +250,10 @@ class SqliteJournal:
 
     def write(self, records: Sequence[Record]) -> None:
         """See `Journal.write`."""
+        with self._writing:
+            self._write(records)
+
+    def _write(self, records: Sequence[Record]) -> None:
         if self._failure is not None:
             raise JournalError(self._failure)
         try:
@@ -420,6 +428,8 @@ class SqliteJournal:
     @contextlib.contextmanager
     def _explained(self, what: str) -> Iterator[None]:
         """Turn an error of SQLite or of the system into one that names journal and trouble."""
+        if self._failure is not None and self.forked:
+            raise JournalError(f"journal {self.path} {what}: {self._failure}")
         try:
             yield
         except OSError as error:
@@ -435,6 +445,8 @@ class SqliteJournal:
         The last connection to close syncs the write-ahead log again and copies it into the file.
         After a failed write that is forbidden, so then the reader is the last: it cannot write.
         """
+        if self.forked:
+            return
         failed = self._failure is not None
         if self._failure is None:
             self._failure = f"journal {self.path} is closed"
@@ -443,6 +455,16 @@ class SqliteJournal:
                 db.close()
         self._witness.close()
         self._lock.close()
+
+    def let_go(self) -> None:
+        """See `Private.let_go`.
+
+        A connection to SQLite must not be used in a fork, nor closed: it would take locks and
+        shared memory of the other process for its own. So both are kept for ever.
+        """
+        self._failure = f"it is open in process {self.process}, of which this one is a fork"
+        keep_for_ever(self.path, self._writer, self._reader)
+        self._witness.close()
 
 
 def _parse_mark(identity: str, writes: str) -> tuple[Mark, int]:

@@ -22,6 +22,7 @@ in slots that are not learned, combined by exclusive or: so no such row can vani
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sqlite3
 import zlib
@@ -77,7 +78,16 @@ def connect(
     """Connect to an existing file; ``mode`` is ``rw`` or ``ro``.
 
     Transactions are begun and committed by hand. The connection may move between threads.
+
+    Raises:
+        JournalError: The file was open where this process was forked from.
+
     """
+    if _identity(path) & _inherited:
+        raise JournalError(
+            f"journal {path} was open in a process when that forked this one, in which SQLite can "
+            "never open it again: use it in a process that was started afresh"
+        )
     db = sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
@@ -92,6 +102,30 @@ def connect(
     db.execute("PRAGMA cell_size_check = ON")  # find a damaged page when it is read
     db.execute("PRAGMA mmap_size = 0")  # a bad sector is then an error and not a SIGBUS
     return db
+
+
+def keep_for_ever(path: Path, *connections: sqlite3.Connection) -> None:
+    """Let connections never be closed in this process, which is a fork; nor the file opened again.
+
+    SQLite shares what it knows of locks among all connections of a process to one file, and these
+    believe that they have those of the other process.
+    """
+    _inherited.update(_identity(path))
+    for connection in connections:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+_inherited: set[tuple[int, int]] = set()
+"""The files that the process from which this one was forked had open."""
+
+
+def _identity(path: Path) -> set[tuple[int, int]]:
+    """Return by what the system knows a file; nothing where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return set()
+    return {(status.st_dev, status.st_ino)}
 
 
 def create_file(path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
 from paxos.errors import ElectionRefused, NodeClosed
+from paxos.forks import Elsewhere, Private
 from paxos.node.board import Board
 from paxos.node.clock import Clock
 from paxos.node.election import Election
@@ -57,7 +58,7 @@ class Part:
         return self.term
 
 
-class ElectionService:
+class ElectionService(Private):
     """What stands between the elections' public face, the node and its office."""
 
     def __init__(self, services: Services, roles: Roles, timers: Timers, timing: Timing) -> None:
@@ -75,6 +76,7 @@ class ElectionService:
         self.closing = False
         """Whether the node is being closed, or has failed."""
         self._watchdog = Watchdog(self._office, self.clock, self.terms)
+        super().__init__()
 
     # For elections and terms.
 
@@ -191,6 +193,13 @@ class ElectionService:
         with trio.move_on_after(2 * self.timing.suspicion):
             for part in parts:
                 await part.out.wait()
+
+    def let_go(self) -> None:
+        """See `Private.let_go`: the terms are over here, and what else is asked raises an error."""
+        for term, _ in self.terms():
+            term.lose_in_fork(self.process)
+        self._services = cast("Services", Elsewhere(self.process))
+        self._roles = cast("Roles", self._services)
 
     def close(self) -> None:
         """End every part at once: this node hears of nothing any more."""

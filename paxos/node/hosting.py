@@ -17,18 +17,21 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
-from paxos.errors import ForkedProcess, NodeClosed
+from paxos.errors import NodeClosed
+from paxos.forks import elsewhere
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def closed() -> NodeClosed:
-    """Return the error for whoever asks a node that is not there any more."""
-    return NodeClosed(
+def closed(cause: BaseException | None = None) -> NodeClosed:
+    """Return the error for whoever asks a node that is not there any more, for this cause."""
+    error = NodeClosed(
         "the node was closed, or has ended by itself: what was asked of it last may or may not "
         "have had its effect. Leave the node's block, which raises what ended it"
     )
+    error.__cause__ = cause
+    return error
 
 
 def _future() -> Future[Any]:
@@ -112,6 +115,10 @@ class Visit(Generic[R]):
         else:
             self._end(None)
 
+    def fail(self, error: Exception) -> None:
+        """Let it have ended with an error before it began."""
+        self._end(error)
+
     async def _body(self) -> None:
         try:
             await self._left.wait()
@@ -142,6 +149,9 @@ class Host(Generic[T]):
     ) -> None:
         self._process = os.getpid()
         self._token: trio.lowlevel.TrioToken | None = None
+        self._early: list[Callable[[], object]] = []
+        """What was to be called before Trio ran."""
+        self._starting = threading.Lock()
         self._nursery: trio.Nursery | None = None
         self._thread = threading.Thread(target=self._run, name="paxos", daemon=True)
         self.inside = Visit(self, self._working(manager), interrupt)
@@ -182,9 +192,13 @@ class Host(Generic[T]):
         return visit
 
     def soon(self, function: Callable[[], object]) -> bool:
-        """Have a function called in the thread; False when there is none."""
-        if self._token is None or self.forked:
+        """Have a function called in the thread, as soon as it runs; False when it has ended."""
+        if self.forked:
             return False
+        with self._starting:
+            if self._token is None:
+                self._early.append(function)
+                return True
         try:
             self._token.run_sync_soon(function)
         except trio.RunFinishedError:
@@ -193,19 +207,21 @@ class Host(Generic[T]):
 
     def _begin(self, task: Callable[[], Awaitable[None]], outcome: Future[Any]) -> None:
         if self.forked:
-            raise ForkedProcess(
-                f"process {os.getpid()} was forked from process {self._process}, where the node "
-                "is open, and has none of its threads: open a node in each process, after the fork"
-            )
+            raise elsewhere(self._process)
 
         def begin() -> None:
             if self._nursery is None:
-                outcome.set_exception(closed())
+                outcome.set_exception(closed(self._failure()))
             else:
                 self._nursery.start_soon(task)
 
         if not self.soon(begin):
-            outcome.set_exception(closed())
+            outcome.set_exception(closed(self._failure()))
+
+    def _failure(self) -> BaseException | None:
+        """Return the error that ended it, as soon as that is known."""
+        ended = self.inside.ended
+        return ended.exception() if ended.done() else None
 
     @asynccontextmanager
     async def _working(self, manager: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
@@ -218,11 +234,19 @@ class Host(Generic[T]):
                 self._nursery = None
 
     def _run(self) -> None:
-        trio.run(self._main)
+        try:
+            trio.run(self._main)
+        except Exception as error:
+            if self.inside.ended.done():
+                raise
+            self.inside.fail(error)  # Trio could not even begin
         atexit.unregister(self._at_exit)
 
     async def _main(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
+        with self._starting:
+            self._token = trio.lowlevel.current_trio_token()
+            for function in self._early:
+                self._token.run_sync_soon(function)
         await self.inside.run()
 
     def _at_exit(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from typing import cast
 
 from paxos.errors import CommandFailed
+from paxos.forks import Elsewhere, Private
 from paxos.node.effects import DEFAULT_RETENTION, Effects
 from paxos.node.election import Election
 from paxos.node.reporting import statistics, status
@@ -14,11 +16,16 @@ from paxos.replicated.messages import Status
 from paxos.replicated.values import Failure, Leadership
 
 
-class Node:
+class Node(Private):
     """One member of a cluster, in this process. Comes from `open_node`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        super().__init__()
+
+    def let_go(self) -> None:
+        """See `Private.let_go`: every use of the node raises `ForkedProcess`."""
+        self._services = cast("Services", Elsewhere(self.process))
 
     @property
     def name(self) -> str:

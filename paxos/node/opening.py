@@ -38,6 +38,10 @@ async def open_node(
 ) -> AsyncIterator[Node]:
     """Take part in a cluster as one of its members, inside the block.
 
+    The node belongs to this process alone: in a fork, every use of it raises `ForkedProcess`, and
+    nothing leaves its sockets or comes to its disk. A fork that was made in a Trio task must not go
+    on with Trio, whatever it has open: it shares with its parent what that waits for.
+
     Args:
         cluster: Who the members are.
         name: Which of them this is.

@@ -15,6 +15,7 @@ right.
 from __future__ import annotations
 
 import math
+import os
 import queue
 import resource
 import socket
@@ -181,14 +182,16 @@ async def open_storage(journal: Journal, *, quick: bool = False) -> AsyncIterato
     # that wants to exit (a second Ctrl-C, an internal error) must not wait for it.
     thread = threading.Thread(target=storage.run, name="journal", daemon=True)
     thread.start()
+    process = os.getpid()
     # A system task, since a nursery here would wrap what the block raises in a group.
     trio.lowlevel.spawn_system_task(storage.flush_regularly)
     try:
         yield storage
     finally:
-        with trio.CancelScope(shield=True):
-            await storage.finish()
-        thread.join()
+        if os.getpid() == process:  # a fork has no such thread
+            with trio.CancelScope(shield=True):
+                await storage.finish()
+            thread.join()
         storage.close()
 
 

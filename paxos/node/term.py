@@ -130,6 +130,11 @@ class Term:
         """Note that Trio's loop does not run, so that nothing can cancel the body."""
         self._note(Loss.STALLED)
 
+    def lose_in_fork(self, process: int) -> None:
+        """Note that this process is a fork of the one that leads."""
+        self._loss = Loss.DISCONNECTED
+        self._why = f"this is a fork of process {process}, which may lead on"
+
     def _note(self, loss: Loss) -> None:
         if self._loss is None:
             self._why = "its node was closed" if self._owner.closing else WHY[loss]

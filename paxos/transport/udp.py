@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 
 import trio
 
+from paxos.forks import Private
 from paxos.transport.base import KNOCK, MAX_DATAGRAM, MAX_DRAIN, Address
 
 SOCKET_BUFFER: Final = 4 << 20
@@ -72,7 +73,7 @@ async def open_udp(host: str, port: int, max_datagram: int = MAX_DATAGRAM) -> Ud
     return UdpTransport(sock, max_datagram)
 
 
-class UdpTransport:
+class UdpTransport(Private):
     """An `UnreliableTransport` on a bound, non-blocking UDP socket, which it owns from now on."""
 
     def __init__(self, sock: socket.socket, max_datagram: int = MAX_DATAGRAM) -> None:
@@ -91,6 +92,7 @@ class UdpTransport:
         self._refusals: list[Address] = []
         names = ("sent", "received", "knocks", "send_full", "receive_truncated", "refused")
         self._counts = Counter(dict.fromkeys(names, 0))
+        super().__init__()
 
     def __enter__(self) -> UdpTransport:
         return self
@@ -161,10 +163,19 @@ class UdpTransport:
         if not self._closed:
             self._closed = True
             trio.lowlevel.notify_closing(self._poll.fileno())
-            self._poll.close()
-            for address in list(self._favoured):
-                self._forget(address)
-            self._socket.close()
+            self._close()
+
+    def let_go(self) -> None:
+        """See `Private.let_go`: nothing is unregistered, for the lists are those of the other."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def _close(self) -> None:
+        self._poll.close()
+        for address in list(self._favoured):
+            self._forget(address)
+        self._socket.close()
 
     def statistics(self) -> dict[str, int]:
         """Return the counters; errors of the system count under names such as send_emsgsize."""

@@ -154,6 +154,53 @@ def test_a_manager_that_breaks_down_ends_the_jobs_and_says_why_in_the_end() -> N
     host.inside.leave()
     with pytest.raises(ExceptionGroup, match="nursery"):
         host.inside.ended.result(LIMIT)
+    with pytest.raises(NodeClosed) as late:
+        host.job(trio.sleep_forever).done.result(LIMIT)
+    assert late.value.__cause__ is host.inside.ended.exception()
+
+
+@asynccontextmanager
+async def slow() -> AsyncIterator[int]:
+    await trio.sleep_forever()
+    yield 7
+
+
+class Late(Host[int]):
+    """Whose thread is not the first to run."""
+
+    def __init__(self) -> None:
+        super().__init__(slow(), lambda: None)
+        self.gate = threading.Event()
+
+    def _run(self) -> None:
+        self.gate.wait(LIMIT)
+        super()._run()
+
+
+def test_what_is_asked_before_trio_runs_is_done_as_soon_as_it_does() -> None:
+    """Such as by Ctrl-C, or a program that ends at once: else nobody would ever leave."""
+    host = Late()
+    host.start()
+    host.inside.cancel()
+    assert host.inside.leave()
+    host.gate.set()
+    with pytest.raises(CancelledError):
+        host.inside.entered.result(LIMIT)
+    host.inside.ended.result(LIMIT)
+    host.join()
+
+
+def test_where_trio_cannot_run_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: object) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(trio, "run", run)
+    host = Host(number(), lambda: None)
+    host.start()
+    with pytest.raises(OSError, match="too many open files"):
+        host.inside.entered.result(LIMIT)
+    host.inside.leave()
+    host.inside.ended.result(LIMIT)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")

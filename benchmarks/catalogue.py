@@ -47,7 +47,7 @@ CATALOGUE: Final[dict[str, Benchmark]] = {
         ),
         Benchmark(
             "peers",
-            "the same puts on etcd, ZooKeeper and PySyncObj, where found",
+            "the same puts, lost leaders and holders on etcd, ZooKeeper and PySyncObj, where found",
             peers.usual,
             peers.run,
         ),

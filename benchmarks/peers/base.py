@@ -29,14 +29,10 @@ LIMIT: Final = 60.0
 """Seconds within which a cluster must be ready, or decide again."""
 
 
-class Peer(ABC):
-    """A cluster of `NODES` processes on loopback, ended with the block."""
+class Processes(ABC):
+    """Processes on loopback, ended with the block."""
 
     name: ClassVar[str]
-    durability: ClassVar[str]
-    """What is on disk when a command is answered."""
-    client: ClassVar[str]
-    """Who proposes."""
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self.folder = folder
@@ -49,7 +45,7 @@ class Peer(ABC):
         return ""
 
     def __enter__(self) -> Self:
-        """Start the cluster, and wait until it decides."""
+        """Start all, and wait until it does what it is for."""
         self.folder.mkdir(parents=True)
         try:
             self.start()
@@ -64,7 +60,39 @@ class Peer(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start the processes, and wait until commands are decided."""
+        """Start the processes, and wait until they do what they are for."""
+
+    def settle(self) -> None:
+        """Let some time pass in which all is well."""
+        time.sleep(self.chance.uniform(*SETTLING))
+
+    def run(
+        self, command: Sequence[str | Path], log: str, *, heard: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start a process that ends with this block; what it says goes to a file.
+
+        What it says on standard output goes to a pipe instead if it is to be ``heard``.
+        """
+        with (self.folder / log).open("ab") as file:
+            process = subprocess.Popen(  # noqa: S603 - commands of this package's own
+                list(map(str, command)),
+                stdout=subprocess.PIPE if heard else file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "ETCDCTL_API": "3"},
+            )
+        self._stack.callback(end, process)
+        return process
+
+
+class Peer(Processes):
+    """A cluster of `NODES` processes that decides commands."""
+
+    durability: ClassVar[str]
+    """What is on disk when a command is answered."""
+    client: ClassVar[str]
+    """Who proposes."""
 
     @abstractmethod
     def drive(self, inflight: int, seconds: float) -> Work:
@@ -80,24 +108,6 @@ class Peer(ABC):
     @abstractmethod
     def resident(self) -> int:
         """Return the bytes of memory of its largest process."""
-
-    def settle(self) -> None:
-        """Let some time pass in which all is well."""
-        time.sleep(self.chance.uniform(*SETTLING))
-
-    def run(self, command: Sequence[str | Path], log: str) -> subprocess.Popen[bytes]:
-        """Start a process that ends with this peer; what it says goes to a file."""
-        with (self.folder / log).open("ab") as file:
-            process = subprocess.Popen(  # noqa: S603 - commands of this package's own
-                list(map(str, command)),
-                stdout=file,
-                stderr=file,
-                stdin=subprocess.DEVNULL,
-                cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            )
-        self._stack.callback(end, process)
-        return process
 
 
 def first_put(connect: Callable[[], Connection]) -> float:
@@ -117,6 +127,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a process, if it is there, and wait until it is gone."""
     process.kill()
     process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def free_ports(count: int) -> list[int]:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from benchmarks.peers import base
 from benchmarks.peers.etcd import Etcd, HastyEtcd
+from benchmarks.peers.holders import HolderLost, holder_table
 from benchmarks.peers.ours import Ours, OursInMemory, OursSmall
 from benchmarks.peers.pysyncobj import JournaledPySyncObj, PySyncObj
 from benchmarks.peers.work import Work
@@ -91,9 +92,10 @@ class Comparison(Output):
     idle: tuple[Idle, ...]
     losses: tuple[Loss, ...]
     failures: tuple[Failure, ...] = ()
+    holders: tuple[HolderLost, ...] = ()
 
     def tables(self) -> tuple[Table, ...]:
-        """Return rates, latencies, ratios, and leaders lost."""
+        """Return rates, latencies, ratios, and leaders and holders lost."""
         tables: list[Table] = []
         for place in self.places:
             tables += (
@@ -103,6 +105,7 @@ class Comparison(Output):
             )
         tables += (
             self._loss_table(),
+            holder_table(self.holders),
             self._idle_table(),
             Table("Not found here", ("peer", "why"), self.missing),
             Table("Failed", ("who", "why"), tuple((one.who, one.why) for one in self.failures)),

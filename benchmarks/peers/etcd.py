@@ -59,6 +59,11 @@ class Etcd(Peer):
         self._processes = {name: self._run(name) for name in self._ports}
         self._leader = until("an etcd leader", self._find_leader)
 
+    @property
+    def endpoints(self) -> str:
+        """Where clients find the servers."""
+        return ",".join(f"http://127.0.0.1:{port}" for port in self._ports.values())
+
     def drive(self, inflight: int, seconds: float) -> Work:
         """Put at the leader."""
         with EtcdConnection(self._ports[self._leader], timeout=30) as connection:
@@ -90,9 +95,8 @@ class Etcd(Peer):
         return max(resident_of(process.pid) for process in self._processes.values())
 
     def _find_leader(self) -> str | None:
-        endpoints = ",".join(f"http://127.0.0.1:{port}" for port in self._ports.values())
         asked = subprocess.run(  # noqa: S603 - the command is found as a user would
-            ["etcdctl", "--endpoints", endpoints, "endpoint", "status", "-w", "json"],  # noqa: S607
+            ["etcdctl", "--endpoints", self.endpoints, "endpoint", "status", "-w", "json"],  # noqa: S607
             capture_output=True,
             env=os.environ | {"ETCDCTL_API": "3"},
             timeout=30,

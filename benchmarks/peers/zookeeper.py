@@ -94,6 +94,8 @@ class ZooKeeper(Peer):
     name = "ZooKeeper"
     durability = "synced by a majority"
     client = "one process, its own protocol, to the leader"
+    tick = 2000
+    """Milliseconds; no session may be shorter than two ticks."""
 
     @classmethod
     def missing(cls) -> str:
@@ -115,13 +117,19 @@ class ZooKeeper(Peer):
             data.mkdir()
             (data / "myid").write_text(f"{n + 1}\n")
             (data / "zoo.cfg").write_text(
-                f"tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir={data}\nclientPort={port}\n"
+                f"tickTime={self.tick}\ninitLimit={20_000 // self.tick}\n"
+                f"syncLimit={10_000 // self.tick}\ndataDir={data}\nclientPort={port}\n"
                 f"admin.enableServer=false\n4lw.commands.whitelist=srvr\n{servers}"
             )
         self._processes = [self._run(n) for n in range(NODES)]
         self._leader = until("a ZooKeeper leader", self._find_leader)
         with self._connect(self._leader) as connection:
             connection.create()
+
+    @property
+    def endpoints(self) -> str:
+        """Where clients find the servers."""
+        return ",".join(f"127.0.0.1:{port}" for port in self._ports)
 
     def drive(self, inflight: int, seconds: float) -> Work:
         """Put at the leader."""
@@ -177,3 +185,10 @@ class ZooKeeper(Peer):
             except OSError:
                 continue
         return None
+
+
+class HastyZooKeeper(ZooKeeper):
+    """ZooKeeper with ticks that let sessions be as short as other recipes' leases."""
+
+    name = "ZooKeeper, hasty"
+    tick = 200

@@ -12,9 +12,11 @@ from attrs import evolve
 from benchmarks.peers.base import Peer
 from benchmarks.peers.compare import Given, run
 from benchmarks.peers.comparison import KINDS, Comparison, Loss, Row
+from benchmarks.peers.contests import OurElect
 from benchmarks.peers.etcd import Etcd
+from benchmarks.peers.holders import HolderLost, holder_table
 from benchmarks.peers.http2 import DATA, END_STREAM, HEADERS, frame, header, protobuf_bytes
-from benchmarks.peers.work import Work, sum_up
+from benchmarks.peers.work import PeerFailed, Work, sum_up
 from benchmarks.peers.zookeeper import packet, text
 
 FAST = Work(commands=4000, elapsed=1.0, p50=0.001, p99=0.002, client=0.0)
@@ -26,15 +28,20 @@ def test_peers_that_are_missing_are_named_and_the_others_run(
 ) -> None:
     monkeypatch.setattr(Etcd, "missing", classmethod(lambda cls: "not for this test"))
     names = ("paxos, in memory", "PySyncObj", "etcd")
-    given = Given(0, names, names[:2], (1, 8), 0.2, 1, 1, (str(tmp_path),))
+    contests = ("paxos elect, hasty", "etcdctl elect")
+    given = Given(0, names, names[:2], (1, 8), 0.2, 1, 1, contests, where=(str(tmp_path),))
     output = run(given, lambda done, doing: None)
     assert output.failures == ()
-    assert output.missing == (("etcd", "not for this test"),)
+    absent = [("etcd", "not for this test"), ("etcdctl elect", "not for this test")]
+    assert list(output.missing) == absent
     assert [row.peer for row in output.rows] == [name for name in names[:2] for _ in range(2)]
     assert all(row.work.commands > 0 for row in output.rows)
     assert all(idle.resident > 10 << 20 for idle in output.idle)
     assert [loss.fault for loss in output.losses] == ["kill -9", "SIGSTOP"] * 2
     assert all(loss.seconds > 0 for loss in output.losses)
+    (lost,) = output.holders
+    assert lost.contest == contests[0]
+    assert lost.seconds > 0.01
     assert {table.title for table in output.tables()} >= {"Not found here"}
     assert list(tmp_path.iterdir()) == []
 
@@ -76,6 +83,32 @@ def test_leader_losses_are_compared_by_fault() -> None:
     losses = (Loss("paxos", "SIGSTOP", 0.2), Loss("etcd", "SIGSTOP", 0.8))
     (table,) = Comparison((), (), (), (), losses).tables()
     assert [row[-1] for row in table.rows] == ["1.00", "0.25"]
+
+
+def test_lost_holders_are_compared_usual_lease_to_usual_and_shortest_to_shortest() -> None:
+    losses = (
+        *(HolderLost("paxos elect", 0.9), HolderLost("etcdctl elect", 45.0)),
+        *(HolderLost("paxos elect, hasty", 0.1), HolderLost("kazoo Election, hasty", 0.4)),
+    )
+    table = holder_table(losses)
+    assert {row[0]: (row[1], row[-1]) for row in table.rows} == {
+        "paxos elect": ("1,000, usual", "1.00"),
+        "etcdctl elect": ("60,000, usual", "0.02"),
+        "paxos elect, hasty": ("100, shortest", "1.00"),
+        "kazoo Election, hasty": ("400, shortest", "0.25"),
+    }
+
+
+def test_a_contest_whose_candidate_ends_is_told(tmp_path: Path) -> None:
+    class Hopeless(OurElect):
+        def command(self, number: int) -> tuple[str, ...]:
+            return ("/bin/sh", "-c", "echo it cannot be >&2")
+
+    with (
+        pytest.raises(PeerFailed, match="a candidate has ended: it cannot be"),
+        Hopeless(tmp_path / "x"),
+    ):
+        pass
 
 
 def test_every_peer_says_what_is_durable_and_who_proposes() -> None:

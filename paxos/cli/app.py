@@ -45,6 +45,7 @@ def paxos() -> None:
 
 def run() -> None:
     """Run the command line and exit with its status."""
+    _occupy_standard_files()
     try:
         paxos()
     except KeyboardInterrupt:  # before or after the command itself
@@ -54,6 +55,19 @@ def run() -> None:
         click.echo(f"Error: {about}{error.strerror or error}", err=True)
         _give_output_up()
         sys.exit(FAILED)
+
+
+def _occupy_standard_files() -> None:
+    """Put nothing in the place of each standard file that is closed.
+
+    Else a file that is opened later, such as a journal's, takes its number, and what is said goes
+    into that.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free
 
 
 def _give_output_up() -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paxos.cli.group import FAILED, TERMINATED
-from paxos.cli.options import JSON
+from paxos.cli.options import JSON, Number
 from paxos.cli.terminal import Terminal, until_terminated
 from paxos.testing.chaos import Plan, Report, run_chaos
 
@@ -24,7 +24,7 @@ from paxos.testing.chaos import Plan, Report, run_chaos
 @click.command()
 @click.option(
     "--minutes",
-    type=click.FloatRange(0.01, 10_000),
+    type=Number(0.01, 10_000),
     default=2.0,
     show_default=True,
     help="How long the cluster is harmed.",

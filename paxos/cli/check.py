@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from paxos.cli.group import BAD_INPUT, FAILED
-from paxos.cli.options import JSON
+from paxos.cli.options import JSON, Number
 from paxos.testing.linearizability import (
     AppendList,
     History,
@@ -50,7 +50,7 @@ from paxos.testing.linearizability.values import show
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.01),
+    type=Number(0.01),
     default=120.0,
     show_default=True,
     help="Seconds for each file, after which it is undecided.",

@@ -13,6 +13,7 @@ import trio
 from paxos.cli.group import explaining
 from paxos.cli.options import CLUSTER, DATA, DURATION, NODE
 from paxos.cli.supervisor import Plan, Supervisor
+from paxos.cli.voice import speaking
 from paxos.errors import ConfigError
 from paxos.node.cluster import Cluster
 
@@ -112,6 +113,6 @@ def elect(
             f"{MOST_GRACE * lease:g} s, for the lease must have time to be renewed"
         )
     plan = Plan(election, cluster, node, data, command, priority, grace, pause, stop_after, once)
-    with explaining(member):
-        status = trio.run(Supervisor(plan).run)
+    with explaining(member), speaking("paxos elect: ") as say:
+        status = trio.run(Supervisor(plan, say).run)
     sys.exit(status)

@@ -18,7 +18,7 @@ from attrs import frozen
 
 import paxos
 from paxos.cli.group import FAILED, Commands
-from paxos.cli.options import CLUSTER, JSON
+from paxos.cli.options import CLUSTER, JSON, Number
 from paxos.errors import PaxosError
 from paxos.machines import BadCommand, Item, KeyValueClient
 from paxos.node.cluster import Cluster
@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 TIMEOUT: Final = click.option(
     "--timeout",
-    type=click.FloatRange(0.01, 3600),
+    type=Number(0.01, 3600),
     default=10.0,
     show_default=True,
     help="How many seconds to wait for an answer.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 import trio
 
 import paxos
-from paxos.cli.options import CLUSTER
+from paxos.cli.options import CLUSTER, Number
 from paxos.node.cluster import Cluster
 
 
@@ -16,7 +17,7 @@ from paxos.node.cluster import Cluster
 @CLUSTER
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.01, 3600),
+    type=Number(0.01, 3600),
     default=10.0,
     show_default=True,
     help="How many seconds to wait for the answer.",
@@ -27,7 +28,7 @@ def propose(cluster_file: Path, timeout: float, command: str) -> None:
 
     Exits 0 when it was applied, and 1 when it was not or when that is not known.
     """
-    slot, answer = trio.run(_propose, Cluster.load(cluster_file), command.encode(), timeout)
+    slot, answer = trio.run(_propose, Cluster.load(cluster_file), os.fsencode(command), timeout)
     click.echo(f"slot {slot}: {answer.decode(errors='backslashreplace')}")
 
 

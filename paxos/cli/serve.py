@@ -12,6 +12,7 @@ import trio
 
 from paxos.cli.group import explaining
 from paxos.cli.options import CLUSTER, DATA, NODE
+from paxos.cli.voice import speaking
 from paxos.machines import Counter, KeyValue
 from paxos.node.cluster import Cluster
 from paxos.node.serving import serve as serve_member
@@ -62,9 +63,5 @@ def serve(cluster_file: Path, node: str, data: Path, machine: StateMachine) -> N
     """
     cluster = Cluster.load(cluster_file)
     member = cluster.member(node)
-    with explaining(member):
-        trio.run(serve_member, cluster, node, data, machine, _say)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+    with explaining(member), speaking() as say:
+        trio.run(serve_member, cluster, node, data, machine, say)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from paxos.cli.options import JSON
+from paxos.cli.options import JSON, Number
 from paxos.testing.mutants import MUTANTS, mutated
 from paxos.testing.simulation import (
     Campaign,
@@ -75,7 +75,7 @@ def _seed_range(
 )
 @click.option(
     "--duration",
-    type=click.FloatRange(0.1, 1000),
+    type=Number(0.1, 1000),
     default=4.0,
     show_default=True,
     help="Seconds of virtual time with faults, before a core is healed.",

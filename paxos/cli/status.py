@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 import paxos
-from paxos.cli.options import CLUSTER, JSON
+from paxos.cli.options import CLUSTER, JSON, Number
 from paxos.node.cluster import Cluster
 from paxos.replicated.messages import Status
 from paxos.replicated.values import Leadership
@@ -40,7 +40,7 @@ class Verdict:
 @JSON
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.01, 3600),
+    type=Number(0.01, 3600),
     default=1.0,
     show_default=True,
     help="How many seconds to wait for the members' answers.",

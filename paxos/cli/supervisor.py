@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import click
 import trio
 from attrs import define, field, frozen
 
@@ -49,16 +48,13 @@ class Plan:
     once: bool
 
 
-def say(text: str) -> None:
-    """Tell people what happens; standard output is the command's."""
-    click.echo(f"paxos elect: {text}", err=True)
-
-
 @define
 class Supervisor:
     """Stands in the election again and again, and runs the command meanwhile."""
 
     plan: Plan
+    say: Callable[[str], None]
+    """Tells people what happens; standard output is the command's."""
     asked: int = 0
     """The signal that asked to end; 0 while there was none."""
     _ward: Ward | None = None
@@ -80,7 +76,7 @@ class Supervisor:
                     plan.node,
                     data=plan.data,
                     machine=KeyValue(),
-                    instruments=(Speaker(say),),
+                    instruments=(Speaker(self.say),),
                 ) as node:
                     status = await self._campaign(node.election(plan.election))
                 nursery.cancel_scope.cancel()
@@ -104,15 +100,15 @@ class Supervisor:
         name, once = plan.command[0], plan.once
         status: int | None = None
         while not self.asked:
-            say(f"{plan.node} stands in the election {election.name}")
+            self.say(f"{plan.node} stands in the election {election.name}")
             async with open_ward() as ward:  # it is ready by the time the election is won
                 await self._stand(election, ward)
             if ward.left:
-                say(f"{ward.left} processes that {name} has started could not be ended")
+                self.say(f"{ward.left} processes that {name} has started could not be ended")
             status = ward.status
             if status is None or ward.ending:
                 continue
-            say(f"{name} has ended by itself, {_words(status)}")
+            self.say(f"{name} has ended by itself, {_words(status)}")
             if once:
                 return _exit_status(status)
             with self._unless_asked():
@@ -133,11 +129,11 @@ class Supervisor:
                         await ward.end()  # before the term is resigned
         except paxos.LeadershipLost as lost:
             ward.ending = True
-            say(str(lost))
+            self.say(str(lost))
 
     async def _guard(self, ward: Ward, term: paxos.Term) -> None:
         plan = self.plan
-        say(f"{term.leadership}: running {plan.command[0]}")
+        self.say(f"{term.leadership}: running {plan.command[0]}")
         environment = {
             "PAXOS_EPOCH": str(term.epoch),
             "PAXOS_LEADER": term.leadership.leader,

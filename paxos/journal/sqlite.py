@@ -119,7 +119,7 @@ class SqliteJournal(Private):
         wall_clock: Callable[[], float] = time.time,
         random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
-        self.path = Path(path).resolve()  # one file, one lock: whatever links lead to it
+        self.path = Path(os.path.realpath(path))  # one file, one lock, whatever links lead to it
         self._encode = encode
         self._decode = decode
         self._wall_clock, self._random_bits = wall_clock, random_bits
@@ -145,6 +145,8 @@ class SqliteJournal(Private):
     def _check_place(self) -> None:
         if self.path.is_dir():
             raise JournalError(f"journal {self.path} cannot be opened: it is a directory")
+        if self.path.exists() and not self.path.is_file():
+            raise JournalError(f"journal {self.path} cannot be opened: it is no ordinary file")
         if not self.path.parent.exists():
             raise JournalError(
                 f"journal {self.path} cannot be opened: "

@@ -97,13 +97,17 @@ def toml_string(text: str) -> str:
 
 
 def create_file(path: Path, text: str, *, mode: int) -> None:
-    """Create a file; raise `ConfigError` if there is one already or it cannot be written."""
+    """Create a file; raise `ConfigError` if there is one already or it cannot be written whole."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+        except BaseException:
+            path.unlink()
+            raise
     except FileExistsError:
         raise ConfigError(f"{path}: exists already and is never overwritten") from None
     except OSError as error:

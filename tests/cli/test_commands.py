@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,24 @@ def test_every_command_explains_itself(command: str) -> None:
     result = paxos(command, "--help")
     assert result.exit_code == 0
     assert "Usage: " in result.output
+
+
+@pytest.mark.parametrize("command", [["status"], ["propose", "text"], ["kv", "get", "key"]])
+def test_a_timeout_is_a_number(cluster_file: Path, command: list[str]) -> None:
+    result = paxos(*command, "--cluster", cluster_file, "--timeout", "nan")
+    assert result.exit_code == 2
+    assert "'nan' is no number" in result.stderr
+
+
+def test_a_command_that_is_no_unicode_is_proposed_as_its_bytes(
+    cluster_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_: Cluster, command: bytes, __: float) -> tuple[int, bytes]:
+        return 3, command
+
+    monkeypatch.setattr(propose, "_propose", answer)
+    result = paxos("propose", "--cluster", cluster_file, os.fsdecode(b"a\xff"))
+    assert (result.exit_code, result.stdout) == (0, "slot 3: a\\xff\n")
 
 
 @pytest.mark.parametrize(

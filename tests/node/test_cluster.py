@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -182,3 +183,17 @@ def test_a_member_is_found_by_name() -> None:
     assert cluster.member("node2") is cluster.members[1]
     with pytest.raises(ConfigError, match="it has node1, node2, node3"):
         cluster.member("node4")
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+            Cluster.generate(3).save(tmp_path / "cluster.toml")
+    assert list(tmp_path.iterdir()) == []
+    Cluster.generate(3).save(tmp_path / "cluster.toml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -85,6 +86,47 @@ def test_the_only_member_keeps_its_damaged_journal(tmp_path: Path) -> None:
     with pytest.raises(JournalCorrupt, match="a vote in a slot from 1 on is missing"):
         open_journal(path, alone, "node1", pytest.fail)
     assert not (tmp_path / "node1.db.damaged-1").exists()
+
+
+def test_a_file_that_never_was_a_journal_is_left_where_it_is(tmp_path: Path) -> None:
+    """Such as the cluster's key, whose path was given by mistake."""
+    key, three = tmp_path / "cluster.key", cluster()
+    key.write_text("00" * 32)
+    key.chmod(0o600)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="nothing tells that it is a journal") as caught:
+            open_journal(key, three, "node1", pytest.fail)
+        assert not isinstance(caught.value, JournalCorrupt)
+    assert key.read_text() == "00" * 32
+    assert list(tmp_path.glob("*damaged*")) == []
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "device"])
+def test_what_is_no_ordinary_file_is_no_journal(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "node1.db"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path = Path(os.devnull)
+    with pytest.raises(JournalError, match=r"it is (a directory|no ordinary file)"):
+        open_journal(path, cluster(), "node1", pytest.fail)
+    assert [file.name for file in tmp_path.iterdir()] == ["node1.db"] * (kind != "device")
+
+
+def test_the_companions_of_a_link_lie_beside_the_file_itself(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link, path, three = tmp_path / "node1.db", tmp_path / "disk" / "node1.db", cluster()
+    link.symlink_to(path)
+    voted(link, three)
+    Path(f"{path}.witness").chmod(0o644)
+    with pytest.raises(JournalError, match="chmod 600"):
+        open_journal(link, three, "node1", pytest.fail)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(JournalError, match="cannot be opened"):
+        open_journal(loop, three, "node1", pytest.fail)
 
 
 def test_a_healthy_journal_is_left_alone(tmp_path: Path) -> None:

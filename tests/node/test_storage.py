@@ -14,7 +14,7 @@ import trio.testing
 
 from paxos.journal import JournalError, MemoryJournal, SqliteJournal
 from paxos.node import storage as module
-from paxos.node.storage import LATER_RECORDS, LATER_SECONDS, Storage, open_storage, thread_waits
+from paxos.node.storage import LATER_RECORDS, Storage, open_storage, thread_waits
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Record
 
@@ -96,15 +96,14 @@ async def test_later_records_travel_with_the_next_in_order() -> None:
 
 
 async def test_later_records_are_written_soon_without_company(
-    mock_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(module, "LATER_SECONDS", 0.001)
     journal = GatedJournal()
     journal.let_go(9)
     async with open_storage(journal) as storage:
         for record in (FIRST, SECOND):
             await storage.persist_later([record])
-            await trio.testing.wait_all_tasks_blocked()
-            mock_clock.jump(LATER_SECONDS)
             await journal.write_begun()
     assert journal.transactions == [[FIRST], [SECOND]]
 

@@ -113,7 +113,7 @@ class _Steps:
 class _Block(Generic[R]):
     """An asynchronous context manager of the node's thread, around a body in asyncio."""
 
-    def __init__(self, begin: Callable[[Callable[[], object]], Visit[R]]) -> None:
+    def __init__(self, begin: Callable[[Callable[[object], object]], Visit[R]]) -> None:
         self._begin = begin
         self._interrupted = False
         self._leaving = False
@@ -154,7 +154,7 @@ class _Block(Generic[R]):
         self._visit.leave()
         return await _settled(asyncio.wrap_future(self._visit.ended))
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, _: object) -> None:
         self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
@@ -195,7 +195,7 @@ def _opening(
 ) -> Callable[P, AbstractAsyncContextManager[paxos.Node]]:
     @wraps(function)
     def opened(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[paxos.Node]:
-        def begin(interrupt: Callable[[], object]) -> Visit[paxos.Node]:
+        def begin(interrupt: Callable[[object], object]) -> Visit[paxos.Node]:
             host = Host(function(*args, **kwargs), interrupt)
             host.start()
             return host.inside

@@ -128,7 +128,7 @@ class Stage:
             raise self.raised
 
     def block(self) -> _Block[str]:
-        def begin(interrupt: Callable[[], object]) -> Visit[str]:
+        def begin(interrupt: Callable[[object], object]) -> Visit[str]:
             self.host = Host(self.manager(), interrupt)
             self.host.start()
             return self.host.inside

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ INTERNAL = {"propose_as", "decree", "send", "status", "readmit", "run", "farewel
 INTERNAL |= set(dir(Watcher)) | set(dir(Private)) | {"election", "process"}
 """What a node has for the package itself."""
 
-OTHERWISE = {"lose", "stall", "error", "loss", "resign", "valid_until", "lose_in_fork"}
+OTHERWISE = {"lose", "stall", "error", "loss", "resign", "valid_until", "lose_in_fork", "give_up"}
 """What a term has for the package itself, or for tasks: a thread asks `check` and `valid_for`, and
 leaves the block to resign."""
 
@@ -179,6 +180,102 @@ def test_waiting_for_an_election_can_be_given_up(tmp_path: Path) -> None:
         node.election("billing").lead(),
     ):
         raise AssertionError("one of three does not elect")
+
+
+class Broken(paxos.Instrument):
+    """Has a bug, from a certain moment on."""
+
+    armed = False
+
+    def event(self, event: object) -> None:
+        if self.armed:
+            raise ZeroDivisionError("a bug")
+
+
+def test_a_node_that_breaks_down_tells_every_caller_why(tmp_path: Path) -> None:
+    broken, told = Broken(), list[BaseException]()
+
+    def work(node: paxos.blocking.Node) -> None:
+        try:
+            while True:
+                node.propose(b"1")
+        except paxos.PaxosError as error:
+            told.append(error)
+
+    opened = paxos.blocking.open_node(
+        paxos.Cluster.local(1),
+        "node1",
+        data=tmp_path / "1.db",
+        machine=Adder(),
+        instruments=(broken,),
+    )
+    with pytest.raises(ExceptionGroup, match="nursery") as caught, opened as node:  # noqa: PT012 - whole blocks
+        node.propose(b"1")
+        threads = [threading.Thread(target=work, args=[node]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        broken.armed = True
+        for thread in threads:
+            thread.join(LIMIT)
+            assert not thread.is_alive()
+        assert (node.closed, node.leader) == (True, None)
+    assert caught.group_contains(ZeroDivisionError)
+    assert len(told) == len(threads)
+    for error in told:
+        assert "ZeroDivisionError('a bug')" in f"{error} {error.__cause__}"
+
+
+def test_a_node_that_is_left_ends_the_terms_of_all_threads(tmp_path: Path) -> None:
+    """Else they would lead on, for their node does, which waits for them."""
+    lost = list[str]()
+    leads = threading.Event()
+
+    def lead(node: paxos.blocking.Node) -> None:
+        with suppress(paxos.NodeClosed), node.election("billing").lead() as term:
+            leads.set()
+            try:
+                while True:
+                    term.check()
+            except paxos.LeadershipLost as error:
+                lost.append(error.reason)
+                raise
+
+    cluster = paxos.Cluster.local(1)
+    with paxos.blocking.open_node(
+        cluster, "node1", data=tmp_path / "1.db", machine=Adder()
+    ) as node:
+        thread = threading.Thread(target=lead, args=[node], daemon=True)
+        thread.start()
+        assert leads.wait(LIMIT)
+    thread.join(LIMIT)
+    assert lost == ["resigned"]
+
+
+@pytest.mark.parametrize("body", ["term.check()", "time.sleep(0.01)"])
+def test_a_program_that_ends_does_not_wait_for_its_daemons(tmp_path: Path, body: str) -> None:
+    code = f"""
+import threading, time
+import paxos, paxos.blocking, paxos.node.hosting
+from tests.machines import Adder
+paxos.node.hosting.AT_EXIT = 1.0
+def lead():
+    with node.election("billing").lead() as term:
+        leads.set()
+        while True:
+            {body}
+leads = threading.Event()
+opened = paxos.blocking.open_node(
+    paxos.Cluster.local(1), "node1", data={str(tmp_path / "1.db")!r}, machine=Adder()
+)
+node = opened.__enter__()
+threading.excepthook = lambda _: None
+threading.Thread(target=lead, daemon=True).start()
+leads.wait()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("inner", [paxos.Node, paxos.Election, paxos.Effects, paxos.Term])

@@ -31,7 +31,7 @@ def _opening(
     @wraps(function)
     @contextmanager
     def opened(*args: P.args, **kwargs: P.kwargs) -> Iterator[Node]:
-        host = Host(function(*args, **kwargs), lambda: None)
+        host = Host(function(*args, **kwargs), lambda _: None)
         host.start()
         try:
             with inside(host.inside) as node:

@@ -73,7 +73,8 @@ class Election(Face[paxos.Election]):
         `Term.check` raises. Then `LeadershipLost` is raised in any case.
         """
         manager = self._inner.lead(value, priority, exit_if_stalled=exit_if_stalled)
-        with inside(self._host.visit(manager, lambda: None)) as term:
+        # where the node is left meanwhile, `check` must tell, or the block might never end
+        with inside(self._host.visit(manager, paxos.Term.give_up)) as term:
             yield Term(self._host, term)
 
 

@@ -13,12 +13,15 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import trio
 
 from paxos.errors import NodeClosed
 from paxos.forks import elsewhere
+
+AT_EXIT: Final = 5.0
+"""How long a program that ends waits for the node to end in an orderly way, in seconds."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -71,15 +74,15 @@ class Job(Generic[R]):
 class Visit(Generic[R]):
     """An asynchronous context manager, entered and left by one task in the thread.
 
-    The body runs elsewhere. When the manager cancels its body, ``interrupt`` is called, in the
-    thread; and the manager waits until the body has indeed ended.
+    The body runs elsewhere. When it is to be cancelled, ``interrupt`` is called with what the
+    manager has yielded, in the thread; and the manager waits until the body has indeed ended.
     """
 
     def __init__(
         self,
         host: Host[Any],
         manager: AbstractAsyncContextManager[R],
-        interrupt: Callable[[], object],
+        interrupt: Callable[[R], object],
     ) -> None:
         self.host = host
         self._manager = manager
@@ -106,7 +109,7 @@ class Visit(Generic[R]):
             with self._scope:
                 async with self._manager as value:
                     self.entered.set_result(value)
-                    await self._body()
+                    await self._body(value)
         except Exception as error:
             self._end(error)
         except BaseException:
@@ -119,11 +122,11 @@ class Visit(Generic[R]):
         """Let it have ended with an error before it began."""
         self._end(error)
 
-    async def _body(self) -> None:
+    async def _body(self, value: R) -> None:
         try:
             await self._left.wait()
         except trio.Cancelled:
-            self._interrupt()
+            self._interrupt(value)
             with trio.CancelScope(shield=True):
                 await self._left.wait()
             raise
@@ -141,11 +144,12 @@ class Visit(Generic[R]):
 class Host(Generic[T]):
     """A thread that runs Trio inside of a context manager, such as that of a node.
 
-    A program that ends without leaving it leaves it all the same, so that a node can resign.
+    A program that ends without leaving it leaves it all the same, so that a node can resign; but
+    what does not end then is not waited for, since it ends with the program.
     """
 
     def __init__(
-        self, manager: AbstractAsyncContextManager[T], interrupt: Callable[[], object]
+        self, manager: AbstractAsyncContextManager[T], interrupt: Callable[[T], object]
     ) -> None:
         self._process = os.getpid()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -184,7 +188,7 @@ class Host(Generic[T]):
         return job
 
     def visit(
-        self, manager: AbstractAsyncContextManager[R], interrupt: Callable[[], object]
+        self, manager: AbstractAsyncContextManager[R], interrupt: Callable[[R], object]
     ) -> Visit[R]:
         """Start to enter another context manager in the thread. Raises what `job` does."""
         visit = Visit(self, manager, interrupt)
@@ -252,4 +256,5 @@ class Host(Generic[T]):
     def _at_exit(self) -> None:
         self.inside.cancel()
         self.inside.leave()
-        self.join()
+        if not self.forked:
+            self._thread.join(AT_EXIT)

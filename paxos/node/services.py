@@ -78,6 +78,11 @@ class Services(Watcher):
                     self.elections.start()
                     nursery.start_soon(self.post.resolve_regularly)
                     nursery.start_soon(self.desk.run)
+        except BaseException as error:
+            self.closed = True
+            why = f"the node has ended by itself: leave its block, which raises {_first(error)!r}"
+            self._end(NodeClosed(why))
+            raise
         finally:
             self.elections.close()  # where the node has failed, nothing can be resigned any more
 
@@ -206,6 +211,13 @@ class Services(Watcher):
         self.readers.end(why)
         self.growth.tell()
         self._saving.tell()
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return an error itself, or the first of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def checked(command: object) -> bytes:

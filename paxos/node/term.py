@@ -126,6 +126,10 @@ class Term:
         self._note(loss)
         self.scope.cancel()
 
+    def give_up(self) -> None:
+        """Note that it is to end although it lasts, and cancel its body. Only in Trio's thread."""
+        self.lose(Loss.RESIGNED)
+
     def stall(self) -> None:
         """Note that Trio's loop does not run, so that nothing can cancel the body."""
         self._note(Loss.STALLED)

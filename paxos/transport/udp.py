@@ -173,9 +173,9 @@ class UdpTransport(Private):
 
     def _close(self) -> None:
         self._poll.close()
-        for address in list(self._favoured):
-            self._forget(address)
-        self._socket.close()
+        for sock in (self._socket, *self._favoured.values()):
+            sock.close()
+        self._favoured, self._by_number = {}, {}
 
     def statistics(self) -> dict[str, int]:
         """Return the counters; errors of the system count under names such as send_emsgsize."""

@@ -26,7 +26,7 @@ async def number() -> AsyncIterator[int]:
 
 @contextmanager
 def hosted(interrupt: threading.Event | None = None) -> Iterator[Host[int]]:
-    host = Host(number(), (interrupt or threading.Event()).set)
+    host = Host(number(), lambda _: (interrupt or threading.Event()).set())
     host.start()
     try:
         assert host.inside.entered.result(LIMIT) == 7
@@ -87,7 +87,7 @@ def test_a_manager_that_cancels_its_body_waits_for_the_body_to_end() -> None:
                 steps.append("resigned")
 
     with hosted() as host:
-        visit = host.visit(losing(), interrupted.set)
+        visit = host.visit(losing(), lambda _: interrupted.set())
         assert visit.entered.result(LIMIT) == "term"
         lost.set()
         assert interrupted.wait(LIMIT)
@@ -104,12 +104,12 @@ def test_entering_can_be_cancelled_and_what_was_entered_cannot() -> None:
         yield
 
     with hosted() as host:
-        visit = host.visit(never(), lambda: None)
+        visit = host.visit(never(), lambda _: None)
         visit.cancel()
         with pytest.raises(CancelledError):
             visit.entered.result(LIMIT)
         visit.ended.result(LIMIT)
-        other = host.visit(number(), lambda: None)
+        other = host.visit(number(), lambda _: None)
         assert other.entered.result(LIMIT) == 7
         other.cancel()
         other.leave()
@@ -122,7 +122,7 @@ def test_what_cannot_be_entered_says_why() -> None:
         raise LookupError("no such file")
         yield
 
-    host = Host(broken(), lambda: None)
+    host = Host(broken(), lambda _: None)
     host.start()
     with pytest.raises(LookupError):
         host.inside.entered.result(LIMIT)
@@ -143,7 +143,7 @@ def test_a_manager_that_breaks_down_ends_the_jobs_and_says_why_in_the_end() -> N
             nursery.start_soon(break_down)
             yield
 
-    host = Host(breaking(), interrupted.set)
+    host = Host(breaking(), lambda _: interrupted.set())
     host.start()
     host.inside.entered.result(LIMIT)
     job = host.job(trio.sleep_forever)
@@ -169,7 +169,7 @@ class Late(Host[int]):
     """Whose thread is not the first to run."""
 
     def __init__(self) -> None:
-        super().__init__(slow(), lambda: None)
+        super().__init__(slow(), lambda _: None)
         self.gate = threading.Event()
 
     def _run(self) -> None:
@@ -195,7 +195,7 @@ def test_where_trio_cannot_run_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError("too many open files")
 
     monkeypatch.setattr(trio, "run", run)
-    host = Host(number(), lambda: None)
+    host = Host(number(), lambda _: None)
     host.start()
     with pytest.raises(OSError, match="too many open files"):
         host.inside.entered.result(LIMIT)
@@ -231,7 +231,7 @@ async def node():
         with trio.CancelScope(shield=True):
             await trio.sleep(0.01)
         print("resigned", flush=True)
-host = Host(node(), lambda: None)
+host = Host(node(), print)
 host.start()
 host.inside.entered.result(20)
 """

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from paxos.journal.base import JournalCorrupt
+from paxos.journal.checks import check_beginning, checked_snapshot, piece_checksum
 from paxos.journal.tables import checksum
 from paxos.protocol.records import Piece, Snapshotted
 
@@ -29,7 +29,8 @@ class Compaction:
 
     def __init__(self, db: sqlite3.Connection, path: Path, first: int) -> None:
         self._db, self._path = db, path
-        self.snapshots = tuple(_read_snapshots(db, path))
+        rows = db.execute("SELECT position, length, digest, crc FROM snapshots ORDER BY position")
+        self.snapshots = tuple(checked_snapshot(path, *row) for row in rows)
         self.first = first
         lowest = [db.execute(f"SELECT min(slot) FROM {table}").fetchone()[0] for table in _LOG]  # noqa: S608 - one of two names
         self._deleted = min([first, *(slot for slot in lowest if slot is not None)])
@@ -44,17 +45,13 @@ class Compaction:
     def check(self, frontier: int) -> None:
         """See that a snapshot tells what the log does not begin with; raise `JournalCorrupt`."""
         last = self.snapshots[-1].position if self.snapshots else 0
-        if not self.first <= last <= frontier:
-            raise JournalCorrupt(
-                f"journal {self._path} is damaged: its log begins at slot {self.first}, and the "
-                f"snapshot of what was before is missing"
-            )
+        check_beginning(self._path, self.first, last, frontier)
 
     def put(self, pieces: Iterable[Piece]) -> list[int]:
         """Store pieces of a snapshot that is under way; return the rows' checksums."""
         rows = [
-            (piece.position, piece.index, piece.data, _crc(piece.position, piece.index, piece.data))
-            for piece in pieces
+            (at, index, data, piece_checksum(at, index, data))
+            for at, index, data in ((piece.position, piece.index, piece.data) for piece in pieces)
         ]
         if rows:
             self._drafts |= {row[0] for row in rows}
@@ -100,28 +97,3 @@ class Compaction:
             )
             if deleted.rowcount < DELETED_PIECES:
                 self._superfluous.discard(position)
-
-
-def checked_piece(path: Path, position: int, index: int, data: object, crc: object) -> bytes:
-    """Return the data of a row of ``pieces`` whose checksum is right."""
-    if not isinstance(data, bytes) or crc != _crc(position, index, data):
-        raise JournalCorrupt(
-            f"journal {path} is damaged: piece {index} of the snapshot of position {position} "
-            "does not match its checksum"
-        )
-    return data
-
-
-def _crc(position: int, index: int, data: bytes) -> int:
-    return checksum(data, "pieces", position, index)
-
-
-def _read_snapshots(db: sqlite3.Connection, path: Path) -> Iterable[Snapshotted]:
-    rows = db.execute("SELECT position, length, digest, crc FROM snapshots ORDER BY position")
-    for position, length, digest, crc in rows:
-        if not isinstance(digest, bytes) or crc != checksum(digest, "snapshots", position, length):
-            raise JournalCorrupt(
-                f"journal {path} is damaged: what it says about the snapshot of position "
-                f"{position} does not match its checksum"
-            )
-        yield Snapshotted(position, length, digest)

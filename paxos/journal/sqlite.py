@@ -16,9 +16,12 @@ from attrs import evolve
 
 from paxos.errors import LogCompacted
 from paxos.forks import Private
-from paxos.journal.base import JournalCorrupt, JournalError, highest_begun, highest_promised
-from paxos.journal.compaction import Compaction, checked_piece
+from paxos.journal.base import JournalError, highest_begun, highest_promised
+from paxos.journal.checks import check_open_votes, damaged
+from paxos.journal.compaction import Compaction
+from paxos.journal.explaining import SQLITE_ERRORS, explained
 from paxos.journal.lock import JournalLock
+from paxos.journal.reading import JournalReader
 from paxos.journal.tables import (
     FORMAT,
     checksum,
@@ -48,30 +51,9 @@ from paxos.protocol.records import (
 )
 from paxos.protocol.values import Value
 
-_LOG = """
-    SELECT slot, NULL AS number, NULL AS node, note, value, crc FROM chosen
-     WHERE slot BETWEEN :first AND :last
-    UNION ALL
-    SELECT slot, number, node, note, value, crc FROM votes
-     WHERE slot BETWEEN :first AND :last
-       AND NOT EXISTS (SELECT 1 FROM chosen WHERE chosen.slot = votes.slot)
-    ORDER BY slot
-"""
-_VOTES = """
-    SELECT slot, number, node, note, value, crc FROM votes WHERE slot >= ? ORDER BY slot LIMIT ?
-"""
 _OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
 BOOT_CHANCE_BITS = 10
 """So many bits, in microseconds, of each life's boot are random: less than a start takes."""
-
-_CORRUPT = (
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_ERROR,  # our statements never change, so the tables must have
-)
-
-_SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""The second comes in place of the first where the message shows damaged bytes."""
 
 _Row = tuple[int, int | None, str | None, str, bytes, int]
 
@@ -121,11 +103,10 @@ class SqliteJournal(Private):
     ) -> None:
         self.path = Path(os.path.realpath(path))  # one file, one lock, whatever links lead to it
         self._encode = encode
-        self._decode = decode
         self._wall_clock, self._random_bits = wall_clock, random_bits
         self._failure: str | None = None
-        self._reading, self._writing = threading.Lock(), threading.Lock()
-        with contextlib.ExitStack() as opened, self._explained("cannot be opened"):
+        self._writing = threading.Lock()
+        with contextlib.ExitStack() as opened, explained(self.path, "cannot be opened"):
             self._check_place()
             self._lock = JournalLock(self.path)
             opened.callback(self._lock.close)
@@ -135,12 +116,10 @@ class SqliteJournal(Private):
             self._writer = connect(self.path, "rw", connection)
             opened.callback(self._writer.close)
             self._begin_life(cluster, node)
-            self._reader = connect(self.path, "ro", connection)
-            opened.callback(self._reader.close)
-            self._reader.execute("SELECT count(*) FROM about").fetchone()  # see `close`
+            self._reader = JournalReader(self.path, decode, connection)
             opened.pop_all()
         super().__init__()  # now there is something to let go of
-        self.locks = self._reading, self._writing
+        self.locks = self._reader.lock, self._writing
 
     def _check_place(self) -> None:
         if self.path.is_dir():
@@ -173,7 +152,7 @@ class SqliteJournal(Private):
             self._mark, open_crc = _parse_mark(str(facts["identity"]), str(facts["writes"]))
             self.doubt = str(facts["doubt"])
         except (KeyError, ValueError) as error:
-            raise JournalCorrupt(f"journal {self.path} is damaged: about has no {error}") from None
+            raise damaged(self.path, f"about has no {error}") from None
         self._read_open_votes(open_crc)
         if not self.doubt:
             self.doubt = doubt(None if new else self._mark, self._witness)
@@ -218,16 +197,9 @@ class SqliteJournal(Private):
         """Read the ballots of the open votes; a row that is missing would be a forgotten vote."""
         rows = self._writer.execute(_OPEN_VOTES, (self.frontier,)).fetchall()
         self._open_votes = {row[0]: (Ballot(row[1], row[2]), row[3]) for row in rows}
-        self._open_crc = 0
-        for _, crc in self._open_votes.values():
-            self._open_crc ^= (
-                crc if isinstance(crc, int) else -1
-            )  # a flipped bit changes types, too
-        if self._open_crc != expected:
-            raise JournalCorrupt(
-                f"journal {self.path} is damaged: a vote in a slot from {self.frontier} on "
-                "is missing or was changed"
-            )
+        crcs = (crc for _, crc in self._open_votes.values())
+        check_open_votes(self.path, self.frontier, crcs, expected)
+        self._open_crc = expected
 
     def _count_write(self, crcs: tuple[int, ...]) -> None:
         """Count a transaction, in the same transaction."""
@@ -269,7 +241,7 @@ class SqliteJournal(Private):
             self._count_write((*crcs, begun.number, promised.number, frontier))
             self._writer.execute("COMMIT")
             self._tell_witness()
-        except (*_SQLITE_ERRORS, OSError) as error:
+        except (*SQLITE_ERRORS, OSError) as error:
             # The kernel may have thrown away what it could not write and call the next sync a
             # success. So there is no next one, and no rollback: only another life may write.
             self._failure = (
@@ -362,7 +334,7 @@ class SqliteJournal(Private):
         while page := self.read(slot, self.frontier - 1, self.page_bytes):
             yield from (Learned(slot, None, value) for slot, value in page)
             slot = page[-1][0] + 1
-        while votes := self._read_votes(slot):
+        while votes := self._reader.read_votes(slot, self.page_votes):
             yield from votes
             slot = votes[-1].slot + 1
 
@@ -370,76 +342,12 @@ class SqliteJournal(Private):
         """See `Journal.read`."""
         if first < self.first:
             raise LogCompacted(first, self.first)
-        found: list[tuple[int, Value]] = []
         last = min(last, self.frontier - 1)
-        with self._reading, self._explained("cannot be read"):
-            rows = self._reader.execute(_LOG, {"first": first, "last": last})
-            with contextlib.closing(rows):
-                for slot in range(first, last + 1):
-                    row = rows.fetchone()
-                    if row is None or row[0] != slot:
-                        if slot < self.first:  # meanwhile it was deleted
-                            raise LogCompacted(slot, self.first)
-                        raise JournalCorrupt(
-                            f"journal {self.path} is damaged: slot {slot} was learned, "
-                            "and its value is missing"
-                        )
-                    value = self._checked(row)
-                    max_bytes -= len(row[4])
-                    if found and max_bytes < 0:
-                        break
-                    found.append((slot, value))
-        return found
+        return self._reader.read(first, last, max_bytes, lambda: self.first)
 
     def read_pieces(self, position: int, first: int, count: int) -> list[bytes]:
         """See `Journal.read_pieces`."""
-        with self._reading, self._explained("cannot be read"):
-            found = self._reader.execute(
-                "SELECT idx, data, crc FROM pieces"
-                " WHERE position = ? AND idx >= ? ORDER BY idx LIMIT ?",
-                (position, first, count),
-            ).fetchall()
-        return [
-            checked_piece(self.path, position, index, data, crc)
-            for at, (index, data, crc) in enumerate(found, first)
-            if at == index
-        ]
-
-    def _read_votes(self, first: int) -> list[Voted]:
-        with self._reading, self._explained("cannot be read"):
-            rows = self._reader.execute(_VOTES, (first, self.page_votes)).fetchall()
-            return [Voted(row[0], Ballot(row[1], row[2]), self._checked(row)) for row in rows]
-
-    def _checked(self, row: _Row) -> Value:
-        """Return the value of a row whose checksum is right."""
-        slot, number, node, note, value, crc = row
-        table = "chosen" if number is None else "votes"
-        fields = (slot, note) if number is None else (slot, number, node, note)
-        if not isinstance(value, bytes) or crc != checksum(value, table, *fields):
-            raise JournalCorrupt(
-                f"journal {self.path} is damaged: slot {slot} of {table} ({note!r}) "
-                "does not match its checksum"
-            )
-        try:
-            return self._decode(value)
-        except ValueError as error:
-            raise JournalCorrupt(
-                f"journal {self.path} is damaged: slot {slot} of {table} holds no value: {error}"
-            ) from error
-
-    @contextlib.contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """Turn an error of SQLite or of the system into one that names journal and trouble."""
-        if self._failure is not None and self.forked:
-            raise JournalError(f"journal {self.path} {what}: {self._failure}")
-        try:
-            yield
-        except OSError as error:
-            raise JournalError(f"journal {self.path} {what}: {error.strerror}") from error
-        except _SQLITE_ERRORS as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            kind = JournalCorrupt if code in _CORRUPT else JournalError
-            raise kind(f"journal {self.path} {what}: {error}") from error
+        return self._reader.read_pieces(position, first, count)
 
     def close(self) -> None:
         """Release the file and its lock; harmless when repeated.
@@ -452,8 +360,9 @@ class SqliteJournal(Private):
         failed = self._failure is not None
         if self._failure is None:
             self._failure = f"journal {self.path} is closed"
-        with self._reading:
-            for db in (self._writer, self._reader) if failed else (self._reader, self._writer):
+        with self._reader.lock:
+            reader, writer = self._reader.db, self._writer
+            for db in (writer, reader) if failed else (reader, writer):
                 db.close()
         self._witness.close()
         self._lock.close()
@@ -464,8 +373,9 @@ class SqliteJournal(Private):
         A connection to SQLite must not be used in a fork, nor closed: it would take locks and
         shared memory of the other process for its own. So both are kept for ever.
         """
-        self._failure = f"it is open in process {self.process}, of which this one is a fork"
-        keep_for_ever(self.path, self._writer, self._reader)
+        why = f"it is open in process {self.process}, of which this one is a fork"
+        self._failure = self._reader.refused = why
+        keep_for_ever(self.path, self._writer, self._reader.db)
         self._witness.close()
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from attrs import frozen
 
 from paxos.journal.base import JournalCorrupt, JournalError
-from paxos.journal.compaction import checked_piece
+from paxos.journal.checks import (
+    check_beginning,
+    check_open_votes,
+    check_slot,
+    checked_piece,
+    checked_snapshot,
+    checked_value,
+)
 from paxos.journal.lock import JournalLock
-from paxos.journal.tables import checksum, connect, is_new, read_facts
+from paxos.journal.tables import connect, is_new, read_facts
 from paxos.journal.witness import Mark, Witness, doubt
 
 _VOTES = "SELECT slot, number, node, note, value, crc FROM votes ORDER BY slot"
-_CHOSEN = "SELECT slot, note, value, crc FROM chosen ORDER BY slot"
+_CHOSEN = "SELECT slot, NULL, NULL, note, value, crc FROM chosen ORDER BY slot"
 
 
 @frozen
@@ -57,7 +64,7 @@ def _verify(db: sqlite3.Connection, path: Path) -> Report:
     facts = read_facts(db, path)
     findings = [f"SQLite: {row[0]}" for row in db.execute("PRAGMA quick_check") if row[0] != "ok"]
     findings += _rows(db, path)
-    findings += _log(db, facts)
+    findings += _log(db, path, facts)
     findings += _witness(path, facts)
     if facts.get("doubt"):
         findings.append(f"it is in doubt: {facts['doubt']}")
@@ -66,27 +73,17 @@ def _verify(db: sqlite3.Connection, path: Path) -> Report:
 
 def _rows(db: sqlite3.Connection, path: Path) -> Iterator[str]:
     """Compare every row with its checksum."""
-    for slot, number, node, note, value, crc in db.execute(_VOTES):
-        if crc != checksum(_bytes(value), "votes", slot, number, node, note):
-            yield f"the vote in slot {slot} ({note!r}) does not match its checksum"
-    for slot, note, value, crc in db.execute(_CHOSEN):
-        if crc != checksum(_bytes(value), "chosen", slot, note):
-            yield f"the value of slot {slot} ({note!r}) does not match its checksum"
-    for position, length, digest, crc in db.execute("SELECT * FROM snapshots"):
-        if crc != checksum(_bytes(digest), "snapshots", position, length):
-            yield f"what is said of the snapshot of position {position} does not match its checksum"
-    for position, index, data, crc in db.execute("SELECT position, idx, data, crc FROM pieces"):
-        try:
-            checked_piece(path, position, index, data, crc)
-        except JournalCorrupt as error:
-            yield str(error)
+    for check, rows in (
+        (checked_value, _VOTES),
+        (checked_value, _CHOSEN),
+        (checked_snapshot, "SELECT position, length, digest, crc FROM snapshots"),
+        (checked_piece, "SELECT position, idx, data, crc FROM pieces"),
+    ):
+        for row in db.execute(rows):
+            yield from _broken(check, path, *row)
 
 
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else repr(value).encode()
-
-
-def _log(db: sqlite3.Connection, facts: dict[str, object]) -> Iterator[str]:
+def _log(db: sqlite3.Connection, path: Path, facts: dict[str, object]) -> Iterator[str]:
     """See that no slot is missing that was learned, and no vote that is open."""
     try:
         first, frontier = int(str(facts["first"])), int(str(facts["frontier"]))
@@ -97,15 +94,19 @@ def _log(db: sqlite3.Connection, facts: dict[str, object]) -> Iterator[str]:
     slots = {slot for (slot,) in db.execute("SELECT slot FROM log")}
     missing = next((slot for slot in range(first, frontier) if slot not in slots), None)
     if missing is not None:
-        yield f"slot {missing} was learned, and its value is missing"
-    found = 0
-    for (crc,) in db.execute("SELECT crc FROM votes WHERE slot >= ?", (frontier,)):
-        found ^= crc if isinstance(crc, int) else -1
-    if found != expected:
-        yield f"a vote in a slot from {frontier} on is missing or was changed"
-    position = db.execute("SELECT max(position) FROM snapshots").fetchone()[0]
-    if first > (position or 0):
-        yield f"the log begins at slot {first}, and the snapshot of what was before is missing"
+        yield from _broken(check_slot, path, missing, None)
+    crcs = [crc for (crc,) in db.execute("SELECT crc FROM votes WHERE slot >= ?", (frontier,))]
+    yield from _broken(check_open_votes, path, frontier, crcs, expected)
+    (position,) = db.execute("SELECT max(position) FROM snapshots").fetchone()
+    yield from _broken(check_beginning, path, first, position or 0, frontier)
+
+
+def _broken(check: Callable[..., object], *given: object) -> Iterator[str]:
+    """Return what a check finds, if it finds anything."""
+    try:
+        check(*given)
+    except JournalCorrupt as error:
+        yield str(error)
 
 
 def _missing_witness(path: Path) -> str:

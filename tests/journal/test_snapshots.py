@@ -158,7 +158,7 @@ def test_what_a_snapshot_replaces_is_deleted_by_the_writes_that_follow(
     journal = lives_on(journal, open_sqlite)
     for slot in range(900, 960):
         journal.write([Voted(slot, LOW, "v"), Learned(slot, LOW, "v")])
-    db = journal._reader
+    db = journal._reader.db
     assert db.execute("SELECT min(slot) FROM chosen").fetchone() == (600,)
     assert db.execute("SELECT DISTINCT position FROM pieces").fetchall() == [(600,), (900,)]
     assert db.execute("SELECT min(slot), max(slot) FROM log").fetchone() == (600, 959)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paxos.journal import JournalError, SqliteJournal
+from paxos.journal import JournalCorrupt, JournalError, SqliteJournal
 from paxos.journal.seeding import IS_BACKUP, back_up, open_votes, seed
 from paxos.journal.snapshots import snapshot_records
 from paxos.journal.verification import verify
@@ -57,13 +57,14 @@ def test_an_intact_journal_is_called_so_and_left_as_it_is(journal: Path) -> None
 @pytest.mark.parametrize(
     ("statement", "finding"),
     [
-        ("UPDATE votes SET note = 'x' WHERE slot = 6", "the vote in slot 6 ('x') does not match"),
-        ("UPDATE chosen SET value = x'00' WHERE slot = 5", "the value of slot 5"),
-        ("UPDATE chosen SET value = 7 WHERE slot = 5", "the value of slot 5"),
+        ("UPDATE votes SET note = 'x' WHERE slot = 6", "slot 6 of votes ('x') does not match"),
+        ("UPDATE chosen SET value = x'00' WHERE slot = 5", "slot 5 of chosen"),
+        ("UPDATE chosen SET value = 7 WHERE slot = 5", "slot 5 of chosen"),
+        ("UPDATE votes SET crc = 'x' WHERE slot = 6", "a vote in a slot from 6 on is missing"),
         ("DELETE FROM chosen WHERE slot = 5", "slot 5 was learned, and its value is missing"),
         ("DELETE FROM votes WHERE slot = 6", "a vote in a slot from 6 on is missing"),
         ("UPDATE pieces SET data = x'00' WHERE idx = 1", "piece 1 of the snapshot of position 3"),
-        ("UPDATE snapshots SET length = 1", "what is said of the snapshot of position 3"),
+        ("UPDATE snapshots SET length = 1", "what it says about the snapshot of position 3"),
         ("UPDATE about SET value = 9 WHERE key = 'frontier'", "about.frontier = 9 does not match"),
         ("DROP TABLE chosen", "its tables are not as they were made"),
         ("ALTER TABLE votes RENAME COLUMN note TO nota", "its tables are not as they were made"),
@@ -166,3 +167,16 @@ def test_a_copy_never_takes_part_in_its_own_cluster(journal: Path, tmp_path: Pat
 def test_open_votes_are_what_a_survivor_can_tell(journal: Path) -> None:
     votes = open_votes(journal, lambda data: data.decode())
     assert votes == [Voted(6, BALLOT, "open")]
+
+
+def test_a_log_without_what_was_before_it_is_found_and_not_opened(open_sqlite: Open) -> None:
+    opened = open_sqlite()
+    opened.write([Learned(slot, None, f"value {slot}") for slot in range(9)])
+    for position in (3, 6):
+        opened.write(list(snapshot_records(position, [b"piece"])))
+    opened.close()
+    change(opened.path, "DELETE FROM snapshots")
+    said = "its log begins at slot 3, and the snapshot of what was before is missing"
+    assert any(said in text for text in verify(opened.path).findings)
+    with pytest.raises(JournalCorrupt, match=said):
+        open_sqlite()

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from paxos.journal import JournalError, MemoryJournal, SqliteJournal, tables
+from paxos.journal import JournalError, MemoryJournal, SqliteJournal, checks, tables
 from paxos.journal import sqlite as sqlite_module
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
@@ -238,7 +238,7 @@ def test_intact_journal_that_is_refused_is_caught(
     disk.persist(list(FIRST), lambda error: None)
     world.run_until(0.1)
     disk.crash()
-    monkeypatch.setattr(sqlite_module, "checksum", lambda value, *fields: 7)
+    monkeypatch.setattr(checks, "checksum", lambda value, *fields: 7)
     with pytest.raises(Violation, match="intact journal"):
         disk.open()
 

@@ -52,10 +52,14 @@ class Incumbent(Candidate):
         ballot = self.proposer.state
         if not isinstance(ballot, Leading):
             return ()
-        message = Resigned(ballot.ballot)
-        effects = (Send(self.others(), message), *self.proposer.stop())
+        effects = (*self._say_farewell(ballot), *self.proposer.stop())
         self.why = "this node has resigned"
         return effects + self._stand_later(self.pace.timing.suspicion)
+
+    def _say_farewell(self, ballot: Leading) -> Effects:
+        """Tell the others that this ballot ends, and let this node's own grant end with it."""
+        self.heartbeats.grants.end(ballot.ballot)
+        return (Send(self.others(), Resigned(ballot.ballot)),)
 
     def _beat(self, state: Serving, now: float) -> Effects:
         """Say that this leader lives, as long as a quorum says that it hears."""
@@ -65,7 +69,7 @@ class Incumbent(Candidate):
         if not self._is_quorum(recent | {self.proposer.name}):
             lost = QuorumLost(ballot.ballot, tuple(sorted(recent)))
             why = f"this node led, but only {len(recent)} of {len(state.contact)} others hear it"
-            return (lost, Send(others, Resigned(ballot.ballot)), *self._fail(why))
+            return (lost, *self._say_farewell(ballot), *self._fail(why))
         if state.is_stuck(ballot, self.frontier, now, 2 * suspicion):
             return self._fail("this node led, but this ballot could decide nothing")
         effects = self.heartbeats.beat(others, ballot.ballot, self.frontier, now)

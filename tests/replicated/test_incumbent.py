@@ -6,6 +6,7 @@ from collections import deque
 
 import pytest
 
+from paxos.protocol.ballot import Ballot
 from paxos.protocol.effects import Effects, Send, Wake
 from paxos.protocol.proposer import Leading
 from paxos.protocol.values import NOOP
@@ -32,6 +33,23 @@ def test_leader_that_lost_its_quorum_tells_those_who_still_hear_it() -> None:
     follower.handle("a", Heartbeat(LED, 0, 1, 500, ()), 0.1)
     (poll,) = sent(follower.handle("a", Resigned(LED), 0.11))
     assert isinstance(poll, Poll)
+
+
+@pytest.mark.parametrize("resigns", [True, False])
+def test_leader_that_leaves_ends_what_its_own_acceptor_granted_it(resigns: bool) -> None:
+    """Else its acceptor keeps its successor waiting, and then refuses that one's leases."""
+    leader = leading(0.0)
+    grants = leader.heartbeats.grants
+    grants.length = 60.0
+    leader.wake(TIMING.heartbeat)
+    successor = Ballot(LED.number + 1, "b")
+    assert grants.hold_back(successor, TIMING.heartbeat)
+    if resigns:
+        leader.resign()
+    else:
+        beats(leader, 0.0, TIMING.suspicion)
+    assert not isinstance(leader.state, Serving)
+    assert not grants.hold_back(successor, TIMING.suspicion)
 
 
 def test_leader_that_stood_still_itself_does_not_take_that_for_the_silence_of_others() -> None:

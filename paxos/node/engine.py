@@ -159,7 +159,7 @@ class Engine:
                     self._post.send(targets, message)
                 case Applied():
                     self._watcher.applied(effect)
-                    urgent = urgent or effect.urgent
+                    urgent = urgent or self.roles.is_awaited(effect)
                 case Wake(earliest, latest):
                     self.timers.set(role, earliest, latest)
                 case ReadsReady(number):

@@ -92,6 +92,8 @@ class Reading:
     """Every slot below is applied here."""
     recheck: float = 0.0
     """When the points are asked for again, if they are still not applied."""
+    awaited: int = 0
+    """Readers of other nodes wait for every slot below."""
 
     @property
     def idle(self) -> bool:
@@ -204,6 +206,7 @@ class Reading:
             if node == self.proposer.name:
                 self._keep(number, slot)
             else:
+                self.awaited = max(self.awaited, slot)
                 effects.append(Send((node,), Readable(boot, number, slot)))
         return (*effects, *self.advance(self.frontier))
 

@@ -40,7 +40,7 @@ from paxos.replicated.read_leases import Grants, ReadLease, length_of
 from paxos.replicated.reading import Reading
 from paxos.replicated.routing import Role
 from paxos.replicated.snapshot import Snapshot
-from paxos.replicated.state import ReplicatedState, StateMachine
+from paxos.replicated.state import Applied, ReplicatedState, StateMachine
 from paxos.replicated.timing import Timing
 from paxos.replicated.values import Command, CommandId, Session
 
@@ -180,6 +180,10 @@ class Roles:
         elif role == "proposer":
             effects += self.proposer.flush(now)
         return Turn.of(effects)
+
+    def is_awaited(self, applied: Applied) -> bool:
+        """Tell whether another node may wait for a slot: for its own commands, or to read."""
+        return applied.urgent or applied.slot < self.proposer.reading.awaited
 
     def _believes(self, source: str, message: Message, effects: list[Effect]) -> bool:
         """Tell whether a member can have meant this; each doubling of what is not is an alarm."""

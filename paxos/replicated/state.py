@@ -109,7 +109,7 @@ class Applied(Effect):
     log_bytes: int = 0
     """About how many bytes the log has grown by."""
     urgent: bool = True
-    """Whether another node, or one of its clients, may wait for this slot."""
+    """Whether another node, or one of its clients, may wait for what it proposed here."""
 
 
 @define

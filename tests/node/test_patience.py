@@ -74,6 +74,27 @@ async def test_read_after_a_command_waits_for_nobodys_patience(
     assert house.applied(followers[0]) == [b"a"]
 
 
+async def test_reader_elsewhere_waits_for_nobodys_patience_with_what_is_under_way(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    """As where the votes for a slot below its read point take longer than to find that point."""
+    house, leader, followers = await settled(open_house)
+
+    def delay(delays: int) -> None:
+        for name in followers:
+            faults = Faults(shortest=delays * DELAY, longest=delays * DELAY)
+            house.network.set_faults(house.address(leader), house.address(name), faults)
+
+    async with trio.open_nursery() as nursery:
+        delay(4)
+        nursery.start_soon(house.node(leader).propose, b"a")
+        await trio.sleep(DELAY / 2)
+        delay(1)
+        with takes(6 - 1, DELAY):
+            await house.node(followers[0]).barrier()
+    assert house.applied(followers[0]) == [b"a"]
+
+
 async def test_others_hear_what_was_chosen_with_the_next_proposal_or_a_little_later(
     open_house: OpenHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,17 @@ def test_who_comes_while_a_round_is_under_way_waits_for_the_next() -> None:
     assert sent(effects) == [(("c",), Readable(1, 2, 1))]
 
 
+def test_slots_below_a_read_point_that_another_node_was_told_are_awaited_there() -> None:
+    reading = leading()
+    reading.proposer.propose("under way")
+    for asker, awaited in (("a", 0), ("b", 1)):
+        reading.on_read(asker, Read(1, 1))
+        reading.pursue(None, 0.0)
+        for node in ("a", "b"):
+            reading.on_confirmed(node, Confirmed(B1, reading.questions), 0.1)
+        assert reading.awaited == awaited
+
+
 def test_question_that_is_repeated_while_its_round_is_under_way_begins_no_other() -> None:
     reading = leading()
     reading.on_read("b", Read(3, 5))

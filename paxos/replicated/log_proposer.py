@@ -82,7 +82,7 @@ class LogProposer:
     """The commands in `proposed`."""
     own: dict[CommandId, Own] = field(factory=dict)
     """The commands of this node and its clients that are not known to be applied."""
-    adopted: list[Command] = field(factory=list)
+    adopted: dict[CommandId, Command] = field(factory=dict)
     """Commands of this node that the role has not looked at yet."""
     dropped: int = 0
     """Commands that came to this node while it could not tell who leads."""
@@ -158,10 +158,11 @@ class LogProposer:
 
     def on_adopted(self, now: float) -> Effects:
         """Send this node's new commands on their way, all that have come since last."""
-        commands, self.adopted = self.adopted, []
+        adopted, self.adopted = self.adopted, {}
+        commands = adopted.values()
         pause = self._first_pause
-        for command in commands:
-            self.own[command.id] = Own(command, now + pause, pause)
+        for name, command in adopted.items():
+            self.own[name] = Own(command, now + pause, pause)
         if isinstance(self.candidacy.state, Serving):
             self.pending.add(self.name, commands, self.known)
             return ()
@@ -200,7 +201,7 @@ class LogProposer:
         Returns whether the role must be told by `Adopted`: once for all that come before it
         listens. That spares a message for each of many commands.
         """
-        self.adopted.append(command)
+        self.adopted[command.id] = command
         return len(self.adopted) == 1
 
     @property
@@ -209,8 +210,8 @@ class LogProposer:
 
     def withdraw(self, command: CommandId) -> None:
         """Stop sending a command of this node; it may have been chosen, or still be."""
-        if self.own.pop(command, None) is None and self.adopted:
-            self.adopted = [adopted for adopted in self.adopted if adopted.id != command]
+        if self.own.pop(command, None) is None:
+            self.adopted.pop(command, None)
 
     def leased_point(self) -> int | None:
         """Return a read point for who comes now, if a lease vouches for it; it costs nothing."""

@@ -206,8 +206,8 @@ async def test_no_command_is_overtaken_by_so_many_that_it_is_never_applied(
 
     def hold_up(self: LogProposer, now: float) -> Effects:
         if self is proposer:
-            held.extend(c for c in self.adopted if c.data == b"slow")
-            self.adopted = [c for c in self.adopted if c.data != b"slow"]
+            held.extend(c for c in self.adopted.values() if c.data == b"slow")
+            self.adopted = {key: c for key, c in self.adopted.items() if c.data != b"slow"}
         return on_adopted(self, now)
 
     monkeypatch.setattr(LogProposer, "on_adopted", hold_up)

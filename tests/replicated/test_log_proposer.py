@@ -15,7 +15,7 @@ from paxos.replicated.log_proposer import DETOUR_AFTER, LogProposer
 from paxos.replicated.messages import Adopted, Heartbeat, Progress, Propose
 from paxos.replicated.pace import Pace
 from paxos.replicated.reading import Reading
-from paxos.replicated.values import Batch, Command, Leadership, Session
+from paxos.replicated.values import Batch, Command, CommandId, Leadership, Session
 
 MEMBERS = ("a", "b", "c")
 B1 = Ballot(1, "a")
@@ -105,3 +105,26 @@ def test_commands_that_were_withdrawn_before_the_role_looked_are_never_sent() ->
     assert sent == Send(("a",), Propose((commands[0], commands[2]), 1))
     assert list(follower.own) == [commands[0].id, commands[2].id]
     assert follower.handle("b", Adopted(), 0.0) == ()
+
+
+def test_withdrawing_all_of_many_commands_looks_at_each_but_once() -> None:
+    """Else a node that withdraws thousands at once stands still, and is taken for dead."""
+    follower = log_proposer("b")
+    looks = 0
+
+    class Looked(Command):
+        @property
+        def id(self) -> CommandId:
+            nonlocal looks
+            looks += 1
+            return super().id
+
+    commands = [Looked(Session("b", 1), number, b"x") for number in range(1000)]
+    names = [(command.session, command.number) for command in commands]
+    for command in commands:
+        follower.adopt(command)
+    for name in names:
+        follower.withdraw(name)
+    assert looks <= 2 * len(commands)
+    assert follower.handle("b", Adopted(), 0.0) == ()
+    assert not follower.own

@@ -17,7 +17,7 @@ from paxos.node.watchdog import Watchdog
 from paxos.protocol.effects import Effect, Effects, Wake
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.effects import Intent
-from paxos.replicated.election_decrees import MAX_PROCLAIMED, LeaderChanged
+from paxos.replicated.election_decrees import MAX_PROCLAIMED, LeaderChanged, Renew
 from paxos.replicated.elections import Elections
 from paxos.replicated.roles import Roles
 from paxos.replicated.standing import Decide, Loss, Lost, Out, Won
@@ -226,7 +226,8 @@ class ElectionService(Private):
         match effect:
             case Decide(decree):
                 command = self._roles.decree(decree)
-                self._decrees[command.id] = decree
+                if not isinstance(decree, Renew):  # nobody asks what became of one of these
+                    self._decrees[command.id] = decree
                 self._services.send(command)
             case Wake(earliest, latest):
                 self._timers.set(ALARM, earliest, latest)

@@ -218,3 +218,21 @@ async def test_nobody_is_elected_without_a_quorum(
     assert hall.terms == {}
     hall.house.network.heal()
     await hall.epoch(1)
+
+
+async def test_candidate_that_is_cut_off_remembers_no_renewal_but_the_last(
+    open_hall: OpenHall, autojump_clock: MockClock
+) -> None:
+    hall = await open_hall()
+    follower = await hall.follower()
+    hall.hold(hall.others(follower)[0])
+    await hall.epoch(1)
+    hall.hold(follower)
+    await trio.sleep(1)
+    hall.house.isolate(follower)
+    await trio.sleep(30 * hall.lease)
+    services = hall.house.services(follower)
+    assert services.roles.numbers > 100
+    assert len(services.elections._decrees) + len(services.roles.proposer.own) < 5
+    hall.house.network.heal()
+    await hall.candidates(follower)

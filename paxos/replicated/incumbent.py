@@ -71,7 +71,8 @@ class Incumbent(Candidate):
             why = f"this node led, but only {len(recent)} of {len(state.contact)} others hear it"
             return (lost, *self._say_farewell(ballot), *self._fail(why))
         if state.is_stuck(ballot, self.frontier, now, 2 * suspicion):
-            return self._fail("this node led, but this ballot could decide nothing")
+            why = "this node led, but this ballot could decide nothing"
+            return (*self._say_farewell(ballot), *self._fail(why))
         effects = self.heartbeats.beat(others, ballot.ballot, self.frontier, now)
         if state.shall_repeat(self.frontier, now, self.pace.standstill):
             effects += self.proposer.repeat()

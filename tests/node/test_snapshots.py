@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 import pytest
@@ -9,10 +10,12 @@ from trio.testing import MockClock
 
 from paxos.errors import LogCompacted, OutcomeUnknown
 from paxos.journal import JournalError
+from paxos.protocol.messages import Message
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.messages import Propose
 from paxos.replicated.snapshot import PIECE_BYTES
-from tests.node.house import TIMEOUTS, House, shaky
+from paxos.replicated.snapshot_messages import SnapshotPiece
+from tests.node.house import SUSPICION, TIMEOUTS, House, shaky
 
 OpenHouse = Callable[..., House]
 
@@ -274,3 +277,31 @@ async def test_cluster_recovers_when_every_node_restarts_while_one_fetches(
     await house.start()
     assert await house.node("node3").propose(b"more")
     assert len(await house.agreed(TIMEOUTS)) == 91
+
+
+async def test_leader_that_waits_for_a_snapshot_makes_room_for_one_that_needs_none(
+    open_house: OpenHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes: the next behind a lost leader may be far behind in the log, too."""
+    house = open_house(compaction=OFTEN)
+    await house.start()
+    leader = (await house.leader()).leader
+    first, second = (house.names[(house.names.index(leader) + n) % 3] for n in (1, 2))
+    house.isolate(first)
+    await propose(house, leader, 100)
+    for name in (leader, second):
+        post = house.services(name).post
+        monkeypatch.setattr(post, "send", partial(send_no_piece, post.send))
+    house.network.heal()
+    await house.leader()
+    await house.crash(leader)
+    with trio.fail_after(4 * SUSPICION):
+        await propose(house, second, 1)
+    assert house.node(second).position > 100 > house.node(first).position
+
+
+def send_no_piece(
+    send: Callable[[tuple[str, ...], Message], None], targets: tuple[str, ...], message: Message
+) -> None:
+    if not isinstance(message, SnapshotPiece):
+        send(targets, message)

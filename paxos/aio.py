@@ -115,10 +115,14 @@ class _Block(Generic[R]):
 
     def __init__(self, begin: Callable[[Callable[[object], object]], Visit[R]]) -> None:
         self._begin = begin
+        self._begun = False
         self._interrupted = False
         self._leaving = False
 
     async def __aenter__(self) -> Any:
+        if self._begun:  # or who leaves it would leave the wrong one
+            raise RuntimeError("this block was entered before: make another by the same call")
+        self._begun = True
         task = asyncio.current_task()
         assert task is not None
         self._task, self._loop = task, asyncio.get_running_loop()

@@ -203,6 +203,20 @@ def test_a_block_that_ends_by_itself_is_left_normally() -> None:
     assert stage.steps == ["left"]
 
 
+def test_a_block_is_entered_once_and_left_all_the_same() -> None:
+    stage = Stage()
+
+    async def main() -> None:
+        block = stage.block()
+        async with block:
+            with pytest.raises(RuntimeError, match="entered before"):
+                await block.__aenter__()
+
+    run(main)
+    stage.host.join()
+    assert stage.steps == ["left"]
+
+
 def test_the_error_of_a_body_comes_out_as_it_is() -> None:
     error = LookupError("mine")
 

@@ -140,7 +140,7 @@ class Supervisor:
             "PAXOS_ELECTION": term.leadership.election,
         }
         self._ward = ward  # before the command can say that it runs
-        await ward.run(plan.command, environment, plan.grace, lease_end(term.valid_until))
+        await ward.run(plan.command, environment, plan.grace, lease_end(term))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._renew, ward, term)
             await ward.ended()
@@ -150,7 +150,7 @@ class Supervisor:
         lease = self.plan.cluster.timing.lease
         told = 0.0
         while True:
-            until = lease_end(term.valid_until)
+            until = lease_end(term)
             if until > told + lease / RENEWALS:
                 told = until
                 await ward.renew(until)

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from paxos.cli import guardian
 from paxos.errors import PaxosError
+from paxos.node.term import Term
 
 GUARDIAN: Final = Path(guardian.__file__)
 
@@ -25,12 +26,13 @@ class CommandNotStarted(PaxosError):  # noqa: N818 - it says what became of the 
     """The command of ``paxos elect`` cannot be run."""
 
 
-def lease_end(valid_until: float) -> float:
-    """Return when a term ends, as the guardian counts: its clock and Trio's differ.
+def lease_end(term: Term) -> float:
+    """Return when a term ends, as the guardian counts: its clock goes on in a suspended machine.
 
-    A pause between the two looks at a clock makes it too early, which is harmless.
+    It is looked at first: a stop before the others are makes the end too early, which is harmless.
     """
     guardians = guardian.now()
+    valid_until = term.valid_until
     return guardians + valid_until - trio.current_time()
 
 

@@ -16,8 +16,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+import paxos
 from paxos.cli import guardian
-from paxos.cli.ward import CommandNotStarted, Ward, open_ward
+from paxos.cli.ward import CommandNotStarted, Ward, lease_end, open_ward
 
 LIMIT = 20.0
 LONG = 1000.0
@@ -220,3 +221,39 @@ async def test_a_guardian_nobody_used_is_gone_after_the_block() -> None:
         process = ward._process.pid
     assert not alive(process)
     assert time.monotonic() - began < LIMIT
+
+
+class Sleeper:
+    """A machine that is suspended before a certain look at one of its clocks; and a term there."""
+
+    def __init__(self, look: int) -> None:
+        self.boot_time, self.trio, self.end = 100.0, 50.0, 110.0
+        self.looks, self.suspended = 0, look
+
+    def look(self) -> None:
+        self.looks += 1
+        if self.looks == self.suspended:
+            self.boot_time += 5.0
+
+    def now(self) -> float:
+        self.look()
+        return self.boot_time
+
+    def current_time(self) -> float:
+        self.look()
+        return self.trio
+
+    @property
+    def valid_until(self) -> float:
+        self.look()
+        return self.end - (self.boot_time - self.trio)
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_end_of_a_lease_is_not_put_off_by_a_suspended_machine(
+    look: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper = Sleeper(look)
+    monkeypatch.setattr(guardian, "now", sleeper.now)
+    monkeypatch.setattr(trio, "current_time", sleeper.current_time)
+    assert sleeper.end - 5.0 <= lease_end(cast("paxos.Term", sleeper)) <= sleeper.end

@@ -242,7 +242,7 @@ async def test_a_disk_that_hangs_makes_writers_wait_and_memory_stays_bounded(
     with trio.fail_after(LIMIT):
         async with open_storage(disk) as storage:
             while True:
-                with trio.move_on_after(0.2) as patience:
+                with trio.move_on_after(0.5) as patience:
                     handed += 1
                     await storage.persist_later([Begun(Ballot(handed, "node1"))])
                 if patience.cancelled_caught:
@@ -251,7 +251,8 @@ async def test_a_disk_that_hangs_makes_writers_wait_and_memory_stays_bounded(
                 if handed % 50 == 0:
                     await trio.sleep(0.005)  # in which what waits would be handed over
             disk.free.set()
-    assert storage.statistics().records == handed, "what waited was written in the end"
+    # the last may have been given up before it was handed over, on a machine that is busy
+    assert storage.statistics().records in (handed - 1, handed), "what waited was written"
 
 
 async def test_a_snapshot_that_the_end_cuts_short_is_told_so() -> None:

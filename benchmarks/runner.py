@@ -21,7 +21,7 @@ from benchmarks.machine import machine
 from benchmarks.results import Output, Table
 from benchmarks.suite import Benchmark, Size
 
-WIDTH = 160
+WIDTH = 180
 """Columns of a table that goes to no terminal."""
 
 

@@ -239,6 +239,11 @@ class SqliteJournal(Private):
             )
             self._put_doubt(records)
             self._count_write((*crcs, begun.number, promised.number, frontier))
+            if self._mark.identity != self.mark[0]:
+                # Before the journal is trusted again: a power cut must not leave it beside what
+                # the witness saw of the journal that it was.
+                self._witness.note(self._mark)
+                self._witness.sync()
             self._writer.execute("COMMIT")
             self._tell_witness()
         except (*SQLITE_ERRORS, OSError) as error:

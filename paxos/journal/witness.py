@@ -5,8 +5,9 @@ that was restored from a copy, or is gone, looks perfectly healthy. Each would m
 forget what it has promised. So the journal counts its writes, and a second file, the *witness*,
 is told the count after every commit. A journal whose witness saw more than it holds must not vote.
 
-The witness is not synced: after a power cut it may be older than the journal, which proves nothing.
-It is never newer, unless the journal lost something.
+The witness is synced only when a journal is opened or gets another identity: after a power cut it
+may be older than the journal, which proves nothing. It is never newer, unless the journal lost
+something.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Witness:
         os.pwrite(self._file, b"%s%08x\n" % (text, zlib.crc32(text)), 0)
 
     def sync(self) -> None:
-        """Make the file durable: once when the journal is opened, so that a power cut keeps it."""
+        """Make the file durable, so that a power cut keeps which journal it belongs to."""
         os.fsync(self._file)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from paxos.journal import JournalCorrupt, SqliteJournal
 from paxos.journal.witness import Mark, Witness
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Promised, Voted
+from paxos.protocol.records import Begun, Promised, Readmitted, Voted
 
 Open = Callable[..., SqliteJournal]
 PARTS = ("", "-wal", "-shm", ".witness")
@@ -136,6 +136,27 @@ def test_doubt_is_not_forgotten_by_the_next_life(killed: Path, open_sqlite: Open
     first.write([Promised(ballot(9))])
     first.close()
     assert open_sqlite(killed).doubt == first.doubt != ""
+
+
+def test_a_power_cut_after_a_readmission_leaves_no_doubt_and_one_before_it_all(
+    killed: Path, open_sqlite: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal is another now, and the witness must know it before anybody trusts it."""
+    Path(f"{killed}-wal").unlink()
+    journal = open_sqlite(killed)
+    cuts = []
+
+    def sync(witness: Witness) -> None:
+        cuts.append(copy(killed, tmp_path / "before"))
+
+    monkeypatch.setattr(Witness, "sync", sync)
+    journal.write([Readmitted(ballot(9))])
+    monkeypatch.undo()
+    [before] = cuts
+    after = copy(killed, tmp_path / "after", ("", "-wal", "-shm"))
+    shutil.copy(f"{before}.witness", f"{after}.witness")  # all that is sure to be left
+    assert open_sqlite(after).doubt == ""
+    assert open_sqlite(before).doubt == journal.doubt != ""
 
 
 def test_a_vote_that_vanishes_from_the_file_is_missed(killed: Path, open_sqlite: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from paxos.replicated.values import CLIENT_PREFIX, Command, Result, Session
@@ -69,21 +70,25 @@ class Healing:
             )
 
     def _see_progress(self) -> None:
-        """Demand that clients can read through every node, and from its own state."""
-        waiting = {name: self._demand(name) for name in self._core}
-        self._until(
-            ELECTION_TIMEOUTS * self._timeout,
-            lambda: [name for name, demands in waiting.items() if demands],
-            "no progress at",
-        )
+        """Demand that clients can ask all there is through every node, one thing after another."""
+        self._see_barriers()
+        for number, operation in enumerate(self._questions(), 1):
+            self._see_answered(operation, number)
 
-    def _demand(self, name: str) -> set[str]:
-        """Let a client read all there is through one node; what is returned empties itself."""
-        process = self._simulation.processes[name]
-        waiting = {"barrier"}
-        self._ask(name, f"core-{name}", self._questions(), waiting)
-        self._world.after(0.001, process.barrier, lambda: waiting.discard("barrier"))
-        return waiting
+    def _see_barriers(self) -> None:
+        """Demand that every node's own state can be read."""
+        waiting = set(self._core)
+        for name in self._core:
+            done = partial(waiting.discard, name)
+            self._world.after(0.001, self._simulation.processes[name].barrier, done)
+        self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no read at")
+
+    def _see_answered(self, operation: Operation, number: int) -> None:
+        """Demand that every node answers its client."""
+        waiting: set[str] = set()
+        for name in self._core:
+            self._ask(name, f"core-{name}", operation, waiting, number)
+        self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no progress at")
 
     def _questions(self) -> list[Operation]:
         """Return what a client asks to know all there is; of a user's machine, one command."""
@@ -93,23 +98,15 @@ class Healing:
         return [Operation("command", "", None, commands(self._random))]
 
     def _ask(
-        self,
-        name: str,
-        client: str,
-        operations: list[Operation],
-        waiting: set[str],
-        number: int = 1,
+        self, name: str, client: str, operation: Operation, waiting: set[str], number: int = 1
     ) -> None:
-        """Let a client do one operation after another through a node; each answer must be known."""
-        operation, rest = operations[0], operations[1:]
+        """Let a client do something through a node; the node waits until the answer is known."""
         handle = self._simulation.record(client, operation)
-        waiting.add(client)
+        waiting.add(name)
 
         def answer(slot: int, result: Result | None) -> None:
             if end(handle, operation.f, result):
-                waiting.discard(client)
-                if rest:
-                    self._ask(name, client, rest, waiting, number + 1)
+                waiting.discard(name)
 
         command = Command(Session(CLIENT_PREFIX + client, 0), number, operation.command)
         # after the turn in which a healed node starts
@@ -200,7 +197,7 @@ class Healing:
             return
         simulation.network.weather.filtered = {"Chosen"}
         waiting: set[str] = set()
-        self._ask(leader, "last", self._questions()[:1], waiting)
+        self._ask(leader, "last", self._questions()[0], waiting)
         self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no answer to")
         length = len(simulation.log)
 

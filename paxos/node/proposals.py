@@ -168,7 +168,7 @@ class Proposals:
     def _far_ahead(self) -> bool:
         """Tell whether the newest number is too far from the oldest that is under way."""
         _, _, oldest = next(iter(self._waiting.values()), (None, 0, self._number))
-        self._horizon = oldest + MAX_AHEAD
+        self._horizon = min(oldest, self._number) + MAX_AHEAD  # a later session begins at zero
         return self._number + self._reserved >= self._horizon
 
     async def _wait_for_room(self, size: int, *, wait: bool = True) -> None:
@@ -251,8 +251,8 @@ class Proposals:
             return answer
         if slot != ENDED:
             raise OutcomeUnknown(
-                "the log takes the command for one that was applied before: it was, unless this "
-                "node lost its journal and its clock was set back; its answer is no longer known"
+                "the log takes the command for one that was applied before: it was, unless a later "
+                "life of this node had its commands applied first; its answer is no longer known"
             )
         if isinstance(self.ended, StateDiverged):
             raise OutcomeUnknown(

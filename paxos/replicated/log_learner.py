@@ -27,7 +27,7 @@ from paxos.replicated.snapshot_messages import (
     SupplyPieces,
 )
 from paxos.replicated.state import ReplicatedState
-from paxos.replicated.values import Batch, CommandId, Leadership, Session
+from paxos.replicated.values import Batch, CommandId, Leadership
 
 
 @define
@@ -40,7 +40,6 @@ class LogLearner:
 
     learner: Learner
     state: ReplicatedState
-    session: Session
     """This node's own, whose results it reports."""
     compaction: Compaction = field(factory=Compaction)
     told: int = 0
@@ -218,7 +217,7 @@ class LogLearner:
         value = deliver.value
         assert isinstance(value, Batch | Leadership | NoOp)
         assert deliver.slot == self.state.position, "every slot takes effect once, in order"
-        applied = self.state.apply(deliver.slot, value, self.session)
+        applied = self.state.apply(deliver.slot, value, self.learner.name)
         self.settled += (command for command, _, _ in applied.results)
         self.growth.add(1, applied.log_bytes)
         if self.state.position % COMPARED_EVERY:

@@ -35,6 +35,10 @@ from paxos.replicated.state import ReplicatedState
 from paxos.replicated.timing import Timing
 from paxos.replicated.values import Leadership, Session
 
+BOOT_CHANCE = 1 << 20
+"""Makes sessions differ that two lives of a node put after the same one: what a boot is above a
+multiple of this is left to chance, and to microseconds."""
+
 SOON = 0.0002
 """No alarm is set for less, in seconds: where a clock is coarse, it would ring without end."""
 
@@ -91,6 +95,37 @@ class Office:
     @property
     def _elections(self) -> Elections:
         return self.state.elections
+
+    # The session.
+
+    @property
+    def outlived(self) -> bool:
+        """Whether the log knows a later session of this node: nothing of this one takes effect.
+
+        Boots of a node rise. But one whose journal was lost takes its boot from a clock, which may
+        be wrong.
+        """
+        return self.state.sessions.boot(self.session.node) > self.session.boot
+
+    def current_session(self) -> Session:
+        """Return the session of what this node sends next: a later one where it is outlived.
+
+        The first decree of that ends the terms of the former one, so their bodies end before.
+        """
+        working = (standing.working for standing in self.standings.values())
+        if self.outlived and not any(working):
+            node, boot = self.session
+            last = self.state.sessions.boot(node)
+            self.session = Session(node, last + 1 + boot % BOOT_CHANCE)
+            self._announced = False
+        return self.session
+
+    def _outlive(self) -> Effects:
+        """Give up every term when this session is outlived: its successor may end it any moment."""
+        if not self.outlived:
+            return ()
+        leading = [name for name, standing in self.standings.items() if standing.leading]
+        return tuple(effect for name in leading for effect in self._lose(name, Loss.EXPIRED))
 
     # For the application.
 
@@ -197,7 +232,7 @@ class Office:
         """Do what is due: renew, or give up what could not be renewed; expire and appoint."""
         elections = self._elections
         self.vigil.look(elections.sessions, now)
-        effects = [*self._lapse(now), *self._jump(now), *self._renew(now)]
+        effects = [*self._lapse(now), *self._jump(now), *self._outlive(), *self._renew(now)]
         due = self._due()
         presided, self._presiding = self._presiding, self.log.serving
         if self._presiding:

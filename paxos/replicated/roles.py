@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from paxos.protocol.acceptor import Acceptor
 from paxos.protocol.effects import Effect, Effects, Persist, PersistLater, Send
@@ -81,20 +81,16 @@ class Roles:
     proposer: LogProposer
     learner: LogLearner
     admission: Admission
+    office: Office
     implausible: int = 0
     """How many messages were dropped for what they said."""
     bounds: tuple[int, int] = (0, 0)
     """The highest number of a ballot and the highest slot that are plausible. They may be those of
     an earlier moment, which were lower."""
-    office: Office = field(init=False)
     numbers: int = 0
-    """How many commands of its own this life of the node has numbered."""
+    """How many commands of its own this life of the node has numbered in its session."""
+    _numbered: Session | None = None
     _renewal: CommandId | None = None
-
-    def __attrs_post_init__(self) -> None:
-        learner = self.learner
-        timing = self.proposer.candidacy.pace.timing
-        self.office = Office(learner.session, learner.state, self.proposer, timing)
 
     @classmethod
     def begin(
@@ -127,16 +123,14 @@ class Roles:
         lease = ReadLease(length, timing.drift, clock)
         pace = Pace(timing)
         heartbeats = Heartbeats(name, pace, admission, grants, lease)
+        log_proposer = LogProposer(Candidacy(proposer, pace, heartbeats), reading)
+        state = ReplicatedState(machine)
         roles = cls(
             acceptor,
-            LogProposer(Candidacy(proposer, pace, heartbeats), reading),
-            LogLearner(
-                Learner(name, quorums),
-                ReplicatedState(machine),
-                session,
-                compaction or Compaction(),
-            ),
+            log_proposer,
+            LogLearner(Learner(name, quorums), state, compaction or Compaction()),
             admission,
+            Office(session, state, log_proposer, timing),
         )
         for record in records:
             roles.acceptor.recall(record)
@@ -244,8 +238,11 @@ class Roles:
 
     def next_id(self) -> CommandId:
         """Return the name of this node's next command."""
+        session = self.office.current_session()
+        if session is not self._numbered:
+            self._numbered, self.numbers = session, 0
         self.numbers += 1
-        return self.learner.session, self.numbers - 1
+        return session, self.numbers - 1
 
     def decree(self, decree: Decree) -> Command:
         """Return a decree of the office as this node's next command; a renewal replaces the last.

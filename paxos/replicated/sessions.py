@@ -95,6 +95,11 @@ class Sessions:
             applied = self.nodes[name] = AppliedNumbers(boot)
         return applied.boot == boot and applied.add(number)
 
+    def boot(self, node: str) -> int:
+        """Return the newest boot of a node whose commands were applied; 0 if none ever was."""
+        applied = self.nodes.get(node)
+        return 0 if applied is None else applied.boot
+
     def keep(self, command: Command, slot: int, result: Result) -> None:
         """Keep a client's answer until its next command, for it may not have arrived."""
         name = command.session.node

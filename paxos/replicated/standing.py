@@ -74,6 +74,11 @@ class Standing:
     """Why that term is over."""
 
     @property
+    def working(self) -> bool:
+        """Whether the application may still do what its term protects."""
+        return self.epoch is not None and self.wanted
+
+    @property
     def leading(self) -> bool:
         """Whether this node believes that it leads."""
-        return self.epoch is not None and self.wanted and self.lost is None
+        return self.working and self.lost is None

@@ -141,8 +141,8 @@ class ReplicatedState:
     """Of all commands that took effect and of their results, in order: nodes that differ here at
     one position have diverged, by a machine that is not deterministic or by a fault of theirs."""
 
-    def apply(self, slot: int, value: LogValue, mine: Session) -> Applied:
-        """Let one slot take effect; ``mine`` is the session whose results are wanted."""
+    def apply(self, slot: int, value: LogValue, mine: str) -> Applied:
+        """Let one slot take effect; ``mine`` is the node whose results are wanted."""
         done = Done(slot)
         asked = b""
         match value:
@@ -160,14 +160,14 @@ class ReplicatedState:
         fresh, results, changes = tuple(done.fresh), tuple(done.results), tuple(done.changes)
         return Applied(slot, value, fresh, results, changes, len(asked), done.urgent)
 
-    def _take_all(self, commands: Iterable[Command], mine: Session, done: Done) -> None:
+    def _take_all(self, commands: Iterable[Command], mine: str, done: Done) -> None:
         """Let commands take effect that never did before, and find the results that are wanted."""
         last: Session | None = None
         own = client = False
         for command in commands:
             session, number, data = command
             if session is not last:  # commands of one session mostly come together
-                last, own = session, session == mine
+                last, own = session, session.node == mine
                 client = session.node.startswith(CLIENT_PREFIX)
             if not own or type(data) is not bytes:
                 done.urgent = True

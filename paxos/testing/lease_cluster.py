@@ -26,7 +26,7 @@ from paxos.testing.lease_seats import NoMachine, Patience, Presidency, Seat
 
 ELECTIONS = ("blue", "red")
 
-NOBODY = Session("", 0)
+NOBODY = ""
 
 
 @define
@@ -235,7 +235,7 @@ class LeaseCluster:
                 self._carry_out(seat, seat.office.applied(applied.changes, rulings, now))
 
     def _apply_one(self, seat: Seat, command: Command) -> Applied:
-        applied = seat.state.apply(seat.applied, Batch((command,)), seat.session)
+        applied = seat.state.apply(seat.applied, Batch((command,)), seat.name)
         seat.applied += 1
         return applied
 

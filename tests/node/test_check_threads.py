@@ -59,7 +59,7 @@ def test_term_that_ends_in_the_slot_of_a_renewal_is_over_for_every_thread(
     decrees = ((Session("node9", 1), Expire("node1", 1, 1)), (Session("node9", 1), NEXT))
     commands = [Command(session, 100 + n, decree) for n, (session, decree) in enumerate(decrees)]
     commands.append(Command(desk.session, 100, Renew(2, MICROSECONDS)))
-    applied = desk.state.apply(desk.state.position, Batch(tuple(commands)), desk.session)
+    applied = desk.state.apply(desk.state.position, Batch(tuple(commands)), desk.session.node)
     desk.office.applied(applied.changes, (), thread.now)
     assert desk.state.elections.view("billing").leadership == NEXT
     assert thread.passed == [False]

@@ -172,7 +172,7 @@ async def test_decisions_begin_at_any_slot_that_is_kept_and_know_repetitions(
     await propose(house, "node1", 60)
     await house.agreed()
     node, first = house.node("node2"), house.journals["node2"].first
-    old = house.services("node1").roles.learner.session
+    old = house.services("node1").roles.office.session
     # a command from before the snapshot, proposed again as if its answer had been lost
     node1 = house.node("node1")
     repeated = next(

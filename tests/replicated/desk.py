@@ -49,7 +49,7 @@ class Desk:
         self.numbers += 1
         session = self.session if by == "node1" else Session(by, 1)
         command = Command(session, self.numbers, decree)
-        applied = self.state.apply(self.state.position, Batch((command,)), self.session)
+        applied = self.state.apply(self.state.position, Batch((command,)), self.session.node)
         rulings: list[tuple[Decree, Ruling | None]] = [
             (decree, result)
             for _, _, result in applied.results

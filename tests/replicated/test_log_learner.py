@@ -11,7 +11,6 @@ from paxos.protocol.quorums import Majority
 from paxos.protocol.values import NOOP
 from paxos.replicated.log_learner import LogLearner
 from paxos.replicated.state import ReplicatedState
-from paxos.replicated.values import Session
 from paxos.testing.lease_seats import NoMachine
 
 B1 = Ballot(1, "a")
@@ -19,7 +18,7 @@ B1 = Ballot(1, "a")
 
 def log_learner(*others: str) -> LogLearner:
     learner = Learner("a", Majority(("a", *others)))
-    return LogLearner(learner, ReplicatedState(NoMachine()), Session("a", 1))
+    return LogLearner(learner, ReplicatedState(NoMachine()))
 
 
 def test_value_waits_until_it_is_known_to_be_chosen() -> None:

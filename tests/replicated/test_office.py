@@ -294,7 +294,25 @@ def test_decree_whose_ruling_is_not_known_is_followed_up_with_the_next_renewal()
 def test_node_that_finds_renewals_of_its_own_session_goes_on_from_there() -> None:
     state = ReplicatedState(NoMachine())
     earlier = Campaign(7, MICROSECONDS, "reports", 0, b"")
-    state.apply(0, Batch((Command(Session("node1", 1), 0, earlier),)), Session("node1", 1))
+    state.apply(0, Batch((Command(Session("node1", 1), 0, earlier),)), "node1")
     desk = Desk(state=state)
     desk.take(desk.office.wake(0.1))
     assert desk.stand(0.1) == Campaign(8, MICROSECONDS, "billing", 0, b"v")
+
+
+def test_outlived_session_ends_with_its_terms_before_a_later_one_begins() -> None:
+    """A journal was lost, the clock was set back, and a command of the former life came late."""
+    desk = Desk(boot=5)
+    desk.lead()
+    late = Command(Session("node1", 9), 0, b"late")
+    desk.state.apply(desk.state.position, Batch((late,)), "node1")
+    assert desk.office.current_session() == desk.session, "the work has not ended yet"
+    desk.take(desk.office.wake(0.2))
+    assert desk.done == [Lost("billing", Loss.EXPIRED)]
+    assert desk.office.current_session() == desk.session, "the work has not ended yet"
+    desk.take(desk.office.leave("billing", 0.3))
+    desk.session = desk.office.current_session()
+    assert desk.session.boot > 9
+    desk.numbers = 0
+    desk.decide(Renew(2, MICROSECONDS), 0.4)
+    assert desk.state.elections.view("billing").reason == "restarted"

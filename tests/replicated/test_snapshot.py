@@ -59,9 +59,9 @@ class LargeLog(Log):
 
 def populated(machine: Log) -> ReplicatedState:
     state = ReplicatedState(machine)
-    state.apply(0, Leadership("node1", 1), MINE)
+    state.apply(0, Leadership("node1", 1), "node1")
     commands = [Command(MINE, number, b"%d" % number) for number in (0, 1, 5)]
-    state.apply(1, Batch((*commands, Command(CLIENT, 1, b"c"), Command(CLIENT, 2, b"!"))), MINE)
+    state.apply(1, Batch((*commands, Command(CLIENT, 1, b"c"), Command(CLIENT, 2, b"!"))), "node1")
     decrees: list[Decree] = [
         Campaign(1, 1_000_000, "billing", 0, b"value"),
         Leadership("node1", 1, "billing"),
@@ -72,9 +72,9 @@ def populated(machine: Log) -> ReplicatedState:
         Intend("billing", "bob/1", 1, 0, 86_400),
     ]
     batch = tuple(Command(MINE, number, decree) for number, decree in enumerate(decrees, 6))
-    state.apply(2, Batch((*batch, Command(OTHER, 0, Campaign(1, 5, "billing", 3, b"")))), MINE)
-    state.apply(3, Batch((Command(OTHER, 1, HandOver("billing", 1, "node2")),)), MINE)
-    state.apply(4, NOOP, MINE)
+    state.apply(2, Batch((*batch, Command(OTHER, 0, Campaign(1, 5, "billing", 3, b"")))), "node1")
+    state.apply(3, Batch((Command(OTHER, 1, HandOver("billing", 1, "node2")),)), "node1")
+    state.apply(4, NOOP, "node1")
     return state
 
 
@@ -105,7 +105,7 @@ def test_command_is_not_applied_again_after_its_effect_is_only_in_the_snapshot()
     later = ReplicatedState(Log())
     later.restore(carried(populated(Log()).snapshot()))
     again = Batch((Command(MINE, 5, b"5"), Command(CLIENT, 2, b"!"), Command(MINE, 2, b"new")))
-    applied = later.apply(5, again, MINE)
+    applied = later.apply(5, again, "node1")
     assert applied.fresh == (Command(MINE, 2, b"new"),)
     assert (Command(CLIENT, 2, b"!").id, 1, Failure("ValueError: no")) in applied.results
 
@@ -113,7 +113,7 @@ def test_command_is_not_applied_again_after_its_effect_is_only_in_the_snapshot()
 def test_snapshot_does_not_show_what_is_applied_later() -> None:
     state = populated(LargeLog())
     snapshot, before = state.snapshot(), populated(LargeLog()).snapshot()
-    state.apply(5, Batch((Command(MINE, 20, b"late"), Command(CLIENT, 3, b"d"))), MINE)
+    state.apply(5, Batch((Command(MINE, 20, b"late"), Command(CLIENT, 3, b"d"))), "node1")
     assert whole(snapshot) == whole(before)
 
 
@@ -140,8 +140,8 @@ def test_snapshot_that_is_not_bytes_is_an_error_that_says_so() -> None:
 def test_silent_clients_keep_their_order_so_that_the_same_one_is_forgotten_next() -> None:
     state = ReplicatedState(Log())
     names = ["client-c", "client-a", "client-b"]
-    state.apply(0, Batch(tuple(Command(Session(n, 0), 1, b"x") for n in names)), MINE)
-    state.apply(1, Batch((Command(Session("client-c", 0), 2, b"y"),)), MINE)
+    state.apply(0, Batch(tuple(Command(Session(n, 0), 1, b"x") for n in names)), "node1")
+    state.apply(1, Batch((Command(Session("client-c", 0), 2, b"y"),)), "node1")
     snapshot = carried(state.snapshot())
     assert [name for name, _ in snapshot.sessions.clients] == ["client-a", "client-b", "client-c"]
     assert snapshot.sessions.clients[-1][1] == Answered(2, 1, b"4")
@@ -155,7 +155,7 @@ def test_elections_go_on_from_a_snapshot_as_they_would_have_without_it() -> None
     ):
         session = OTHER if slot == 5 else MINE
         batch = Batch((Command(session, slot + 10, decree),))
-        assert later.apply(slot, batch, MINE) == state.apply(slot, batch, MINE)
+        assert later.apply(slot, batch, "node1") == state.apply(slot, batch, MINE.node)
     assert later.elections == state.elections
     assert later.checksum == state.checksum
     assert later.elections.view("billing").leadership == Leadership("node2", 2, "billing")
@@ -166,6 +166,6 @@ def test_effect_is_not_repeated_after_its_outcome_is_only_in_the_snapshot() -> N
     state, later = populated(Log()), ReplicatedState(Log())
     later.restore(carried(state.snapshot()))
     again = Command(MINE, 30, Intend("billing", "ann/1", 1, -1, 86_400))
-    applied = later.apply(5, Batch((again,)), MINE)
+    applied = later.apply(5, Batch((again,)), "node1")
     assert applied.results == ((again.id, 5, Concluded(b"receipt")),)
-    assert applied == state.apply(5, Batch((again,)), MINE)
+    assert applied == state.apply(5, Batch((again,)), "node1")

@@ -142,6 +142,26 @@ def test_commit_that_is_not_synced_is_lost_in_a_power_cut(
     assert list(files.open().recover()) == []
 
 
+def test_flipped_bits_do_not_depend_on_what_sqlite_draws_by_itself() -> None:
+    places = set()
+    for _ in range(10):
+        with memory_disk() as folder:
+            medium = SqliteMedium("a", Random(11), lambda folder=folder: folder, lambda: 1.7e9)
+            medium.open()
+            for number in range(1, 30):  # so that the log has many headers, drawn in part
+                ballot = Ballot(number, "a")
+                assert medium.write([Promised(ballot), Voted(number, ballot, NOOP)], "")[0]
+            medium.crash()
+            files = [medium.path, medium.path.with_name(f"{medium.path.name}-wal")]
+            before = b"".join(file.read_bytes() for file in files)
+            for _ in range(20):
+                medium.flip_bit()
+            after = b"".join(file.read_bytes() for file in files)
+            places.add(tuple(n for n in range(len(before)) if before[n] != after[n]))
+    assert len(places) == 1
+    assert len(places.pop()) > 5
+
+
 @pytest.mark.parametrize("how", ["restore_copy", "wipe"])
 def test_disk_that_has_gone_back_as_a_whole_is_left_to_those_who_know(
     medium: Medium, how: str

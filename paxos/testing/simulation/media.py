@@ -22,6 +22,9 @@ from paxos.wire import decode_value, encode_value
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made safely
 """Where files cost no disk, if there is such a place."""
 
+LOG_HEADER_BYTES, FRAME_HEADER_BYTES, PAGE_BYTES = 32, 24, 4096
+"""Of the write-ahead log: what it begins with, and what each frame of it has."""
+
 
 @contextmanager
 def memory_disk() -> Iterator[Path]:
@@ -316,7 +319,7 @@ class SqliteMedium(Medium):
         file = self.random.choice([each for each in files if _size(each)] or [None])
         if file is not None:
             data = bytearray(file.read_bytes())
-            place = self.random.choice([place for place, byte in enumerate(data) if byte])
+            place = self.random.choice(_places(data, is_log=file == _log_of(self.path)))
             data[place] ^= 1 << self.random.randrange(8)
             file.write_bytes(data)
 
@@ -339,6 +342,20 @@ class SqliteMedium(Medium):
     def wipe(self, whole: bool) -> None:
         """See `Medium`."""
         _remove(self.path, but=() if whole else (".witness",))
+
+
+def _places(data: bytes, *, is_log: bool) -> list[int]:
+    """Return where something stands: all that is not zero, and the headers in a log.
+
+    In these SQLite writes numbers that it draws itself, zeros among them. A seed must not depend on
+    that, and need not: whichever of their bits is flipped, the log ends there.
+    """
+    start, frame = LOG_HEADER_BYTES, FRAME_HEADER_BYTES + PAGE_BYTES
+    return [
+        place
+        for place, byte in enumerate(data)
+        if byte or (is_log and (place < start or (place - start) % frame < FRAME_HEADER_BYTES))
+    ]
 
 
 def _log_of(path: Path) -> Path:

@@ -25,9 +25,9 @@ EXPECTED: tuple[str, ...] = (
     "refusal", "delay", "small", "filter", "cut", "flapping", "one_way", "isolate", "halves",
     "bridge", "ring", "star", "chain", "crash", "crash_in_a_step", "crash_of_all", "pause",
     "slow_steps", "suspension", "usurpation", "slow_disk", "failed_sync", "failed_sync_once",
-    "disk_full", "lost_write", "torn_write", "flipped_bit", "older_copy", "wiped_disk", "clock",
-    "readmission", "wall_clock", "snapshot", "install", "wild_clock", "paused_check",
-    "leased_read", "effect", "reconciled", "coup", "read", "dawdling", "echo",
+    "disk_full", "lost_write", "torn_write", "lost_pages", "flipped_bit", "older_copy",
+    "wiped_disk", "clock", "readmission", "wall_clock", "snapshot", "install", "wild_clock",
+    "paused_check", "leased_read", "effect", "reconciled", "coup", "read", "dawdling", "echo",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
 

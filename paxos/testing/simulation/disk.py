@@ -12,6 +12,7 @@ from paxos.protocol.records import Doubted, Readmitted, Record, Snapshotted
 from paxos.testing.checkers import Memory, Violation
 from paxos.testing.checkers.memory import Durable
 from paxos.testing.simulation.media import Medium
+from paxos.testing.simulation.snapshots import read_journal
 from paxos.testing.simulation.world import World
 from paxos.testing.words import record_in_words
 
@@ -74,6 +75,8 @@ class Disk:
         """Those of all lives."""
         self.failed = False
         """Whether a write has failed in this life of the node."""
+        self._unsynced: list[Record] = []
+        """What that should have made durable, if it is in the kernel's memory alone."""
         self._later: list[Record] = []
         self._gathered: list[Request] = []
         self._writing: list[Request] = []
@@ -109,8 +112,13 @@ class Disk:
         return records
 
     def _read(self) -> list[Record]:
+        """Read all that the next life needs, as a node does before it says anything."""
         self.journal = self.medium.open()
-        return list(self.journal.recover())
+        records = list(self.journal.recover())
+        for record in records:
+            if isinstance(record, Snapshotted):
+                read_journal(self.journal, record)
+        return records
 
     def _recognise(self, records: list[Record]) -> None:
         """Tell what the journal has forgotten, if it was spoilt; it must not invent anything.
@@ -172,6 +180,11 @@ class Disk:
                 lost = lost or bool(records)
                 self.medium.crash()
         self._injected["lost_write"] += lost
+        if self._unsynced:
+            self._injected["lost_pages"] += 1
+            if self.medium.keeps_cached:  # so the next life reads it, and counts on it
+                self._became_durable(self._unsynced)
+            self._unsynced = []
         self._writing, self._gathered, self._later = [], [], []
         self._generation += 1
 
@@ -206,6 +219,8 @@ class Disk:
             raise Violation(f"the journal of {self._name} cannot write: {type(error).__name__}")
         if durable:
             self._became_durable(records)
+        elif self.medium.cached:
+            self._unsynced = records
         if error is None:
             self._see_that_it_counts()
             self._audit_now_and_then(records)

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 Answer = Callable[[int, Result | Ruling | None], None]
 
-INBOX_BOUND = 4096
+INBOX_BOUND, MAX_PATIENT = 4096, 64
+"""As of the node's inboxes: how many messages wait, and how many of those that wake nobody."""
+
 EPOCH = 1.7e9
 """The time of day at which runs begin, in seconds since 1970."""
 
@@ -110,6 +112,7 @@ class Process:
             "learner": deque(),
         }
         self._busy: set[Role] = set()
+        self._woken: set[Role] = set()
         self._usurps = False
         self._alarms: Counter[Role | Literal["office"]] = Counter()
         self._decrees: dict[CommandId, Decree] = {}
@@ -172,8 +175,7 @@ class Process:
         if not self.up or self.roles.proposer.candidacy.disabled:
             return False
         self._usurps = True
-        if not self._inboxes["proposer"] and "proposer" not in self._busy:
-            self._schedule("proposer")
+        self._wake("proposer")
         return True
 
     def wall_clock(self) -> float:
@@ -268,20 +270,28 @@ class Process:
         self._simulation.believed()
 
     def put(self, role: Role, source: str, message: Message | None) -> None:
-        """Let a role find a message, or None for its alarm, in its inbox."""
+        """Let a role find a message, or None for its alarm, in its inbox.
+
+        As in the node, a message that can wait wakes nobody.
+        """
         inbox = self._inboxes[role]
         keep = message is None or isinstance(message, OwnMessage)
         if len(inbox) >= INBOX_BOUND and not keep:
             self.counts["inbox_dropped"] += 1
             return
         inbox.append((source, message))
-        if len(inbox) == 1 and role not in self._busy:
-            self._schedule(role)
+        patient = message is not None and len(inbox) < MAX_PATIENT
+        if patient and self.roles.can_wait(role, source, message):  # type: ignore[arg-type]
+            return
+        self._wake(role)
 
     # What it does.
 
-    def _schedule(self, role: Role) -> None:
-        self._world.after(TURN * self.slowness, self.guarded, self.life, self._turn, role)
+    def _wake(self, role: Role) -> None:
+        """Let a role have its turn soon; one that waits for a sync looks by itself afterwards."""
+        if role not in self._busy and role not in self._woken:
+            self._woken.add(role)
+            self._world.after(TURN * self.slowness, self.guarded, self.life, self._turn, role)
 
     def guarded(self, life: int, step: Callable[..., None], *arguments: object) -> None:
         """Do a step if this life still lasts; later if it is paused; crash if its time has come."""
@@ -304,8 +314,7 @@ class Process:
                 raise Crash
 
     def _turn(self, role: Role) -> None:
-        if role in self._busy:
-            return  # it comes again after the sync
+        self._woken.discard(role)
         inbox, self._inboxes[role] = self._inboxes[role], deque()
         turn = self.roles.turn(role, inbox, self.clock())
         self._simulation.turned(self)
@@ -339,7 +348,7 @@ class Process:
         else:
             self.roles.fail(str(error))
         if self._inboxes[role] or (role == "proposer" and self._usurps):
-            self._schedule(role)
+            self._wake(role)
 
     def _carry_out(self, role: Role, turn: Turn) -> None:
         for effect in turn.effects:

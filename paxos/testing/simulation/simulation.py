@@ -47,8 +47,9 @@ from paxos.testing.simulation.action import Plan
 from paxos.testing.simulation.campaigner import ELECTIONS, Campaigner
 from paxos.testing.simulation.charging import Provider
 from paxos.testing.simulation.clients import Client, Operation
+from paxos.testing.simulation.files import SqliteMedium
 from paxos.testing.simulation.healing import Healing
-from paxos.testing.simulation.media import Medium, MemoryMedium, SqliteMedium, all_of, memory_disk
+from paxos.testing.simulation.media import Medium, MemoryMedium, all_of, memory_disk
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
 from paxos.testing.simulation.plan import draw_plan

@@ -85,6 +85,8 @@ class SqliteJournal(Private):
     """How much of the log `recover` reads at once."""
     page_votes: ClassVar[int] = 64
     """How many votes."""
+    witness_type: ClassVar[type[Witness]] = Witness
+    """The simulator has one that tells when it is synced."""
     doubt: str
     """Why this journal may have forgotten something; empty when it has not. It must not vote."""
     mark: tuple[int, int]
@@ -110,7 +112,7 @@ class SqliteJournal(Private):
             self._check_place()
             self._lock = JournalLock(self.path)
             opened.callback(self._lock.close)
-            self._witness = Witness(self.path)
+            self._witness = self.witness_type(self.path)
             opened.callback(self._witness.close)
             create_file(self.path)
             self._writer = connect(self.path, "rw", connection)

@@ -6,22 +6,27 @@ import pytest
 
 from paxos.node.cluster import Timing
 from paxos.protocol.ballot import Ballot
+from paxos.protocol.confirmation import Confirmation
 from paxos.protocol.events import BallotLost
 from paxos.protocol.learner import Tally
-from paxos.protocol.messages import Accept, Promise, Rejected, Vote
+from paxos.protocol.messages import Accept, Confirmed, Promise, Rejected, Vote
+from paxos.protocol.proposer import Parts, Preparing
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
 from paxos.protocol.values import NOOP
+from paxos.replicated.admission import Mark
 from paxos.replicated.election_decrees import ElectionView, LeaderChanged
 from paxos.replicated.log_proposer import Own
 from paxos.replicated.roles import Roles
 from paxos.replicated.state import Applied
 from paxos.replicated.values import Command, Leadership, Session
 from paxos.testing.checkers import (
+    Answers,
     EffectsOnce,
     Forward,
     HighestVote,
     Honesty,
+    Marks,
     Memory,
     Steadfast,
     Tallies,
@@ -181,3 +186,48 @@ def test_older_journal_may_give_back_what_a_newer_one_has_forgotten() -> None:
     assert all(durable.explains(record) for record in records)
     assert not durable.explains(Promised(B3))
     assert not durable.explains(Learned(0, None, "y"))
+
+
+def test_parts_of_two_promises_are_no_whole_one() -> None:
+    checker, roles = Answers(), fresh_roles()
+    votes = {slot: Vote(slot, B1, NOOP) for slot in (5, 7, 8)}
+    checker.sent("b", Promise(B3, 5, 3, (votes[5],)))
+    for slot in (7, 8):
+        checker.sent("b", Promise(B3, 7, 2, (votes[slot],)))
+    parts = Parts(7, 2, {7: votes[7], 8: votes[8]})
+    roles.proposer.candidacy.proposer.state = Preparing(B3, 0, {"b": parts})
+    checker.turned("a", roles)
+    parts.votes = {5: votes[5], 7: votes[7]}
+    with pytest.raises(Violation, match="not reported together"):
+        checker.turned("a", roles)
+    roles.proposer.candidacy.proposer.state = Preparing(B3, 0, {})
+    roles.admission.readmission.preparing = Preparing(B3, 0, {"b": parts})
+    with pytest.raises(Violation, match="not reported together"):
+        checker.turned("a", roles)
+
+
+def test_confirmation_counts_for_its_ballot_and_round() -> None:
+    checker, roles = Answers(), fresh_roles()
+    reading = roles.proposer.reading
+    reading.begin()
+    reading.pursue("b", 0.0)
+    assert reading.question is not None
+    reading.question.round = Confirmation(B3, 1, 0, {"b"})
+    checker.sent("b", Confirmed(B1, 1))
+    checker.sent("b", Confirmed(B3, 2))
+    with pytest.raises(Violation, match="never given"):
+        checker.turned("a", roles)
+    checker.sent("b", Confirmed(B3, 1))
+    checker.turned("a", roles)
+
+
+def test_what_is_known_of_a_journal_does_not_become_less() -> None:
+    checker, roles = Marks(), fresh_roles()
+    for mark in (Mark("b", 1, 5), Mark("b", 1, 6), Mark("b", 2, 1)):
+        roles.admission.known["b"] = mark
+        checker.turned("a", roles)
+    roles.admission.known["b"] = Mark("b", 2, 0)
+    with pytest.raises(Violation, match="and now takes it for"):
+        checker.turned("a", roles)
+    checker.restarted("a", roles)
+    checker.turned("a", roles)

@@ -184,7 +184,7 @@ def test_flipped_bits_do_not_depend_on_what_sqlite_draws_by_itself() -> None:
     places = set()
     for _ in range(10):
         with memory_disk() as folder:
-            medium = SqliteMedium("a", Random(1), lambda folder=folder: folder, lambda: 1.7e9)
+            medium = SqliteMedium("a", Random(1), partial(Path, folder), lambda: 1.7e9)
             medium.open()
             for number in range(1, 30):  # so that the log has many headers, drawn in part
                 ballot = Ballot(number, "a")

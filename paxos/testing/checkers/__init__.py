@@ -1,6 +1,7 @@
 """The invariants, each a small class that can be used alone: it hears, and raises `Violation`."""
 
 from paxos.testing.checkers.agreement import Agreement
+from paxos.testing.checkers.answers import Answers
 from paxos.testing.checkers.base import Checker, Violation
 from paxos.testing.checkers.counting import Recount
 from paxos.testing.checkers.effects import EffectsOnce
@@ -11,6 +12,7 @@ from paxos.testing.checkers.highest_vote import HighestVote
 from paxos.testing.checkers.honesty import Honesty
 from paxos.testing.checkers.leadership import OneLeaderPerEpoch
 from paxos.testing.checkers.linearizable import Linearizable
+from paxos.testing.checkers.marks import Marks
 from paxos.testing.checkers.memory import Memory
 from paxos.testing.checkers.once import AtMostOnce
 from paxos.testing.checkers.prefix import Prefix
@@ -21,6 +23,7 @@ from paxos.testing.checkers.tidy import Tidy
 
 __all__ = [
     "Agreement",
+    "Answers",
     "AtMostOnce",
     "Checker",
     "EffectsOnce",
@@ -30,6 +33,7 @@ __all__ = [
     "HighestVote",
     "Honesty",
     "Linearizable",
+    "Marks",
     "Memory",
     "NamedElections",
     "OneLeaderPerEpoch",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from attrs import define
 
+from paxos.protocol.learner import RETAINED
 from paxos.protocol.proposer import Leading
 from paxos.replicated.roles import Roles
 from paxos.testing.checkers.base import Checker, Violation
@@ -51,6 +52,8 @@ def _left_under_way(roles: Roles) -> Iterator[str]:
         "snapshots to take": (learner.growth,)
         if learner.growth.reaches(learner.compaction)
         else (),
+        "snapshots to fetch": () if learner.fetching is None else (learner.fetching,),
+        "values to teach too many": range(len(learner.learner.retained) - RETAINED),
         "questions": () if proposer.reading.idle else (proposer.reading,),
     }
     for name, kept in under_way.items():

@@ -30,6 +30,10 @@ THINKING = (0.0, 0.01)
 """Seconds from the check of a term to the act that relies on it, and from there to the next."""
 
 
+LAST_MINUTE = 0.3
+"""The share of terms at whose end a leader begins an effect: it is decided late, if at all."""
+
+
 @define
 class Work:
     """What a node does in a term."""
@@ -106,6 +110,8 @@ class Campaigner:
     def _stop(self, work: Work) -> None:
         if not work.stopping:
             work.stopping = True
+            if self._random.random() < LAST_MINUTE:
+                self._charge(work)
             self._later(self._random.uniform(*STOPPING), self._leave, work)
 
     def _leave(self, work: Work) -> None:
@@ -136,9 +142,14 @@ class Campaigner:
         if dice < 0.01:
             to = self._random.choice(self._simulation.names)
             self._process.submit_own(HandOver(name, epoch, to), lambda slot, ruling: None)
-        elif dice < 0.1 and (work.charge is None or work.charge.over):
-            work.charge = Charge(self._simulation, self._process, work.leadership)
-            work.charge.start()
+        elif dice < 0.1:
+            self._charge(work)
         elif dice > 0.99:
             self._process.submit_own(Proclaim(name, epoch, b"v"), lambda slot, ruling: None)
         self._later(self._random.uniform(*THINKING), self._check, work)
+
+    def _charge(self, work: Work) -> None:
+        """Cause an effect, unless one is under way."""
+        if work.charge is None or work.charge.over:
+            work.charge = Charge(self._simulation, self._process, work.leadership)
+            work.charge.start()

@@ -19,7 +19,7 @@ DAWDLING: Final = (
 )  # fmt: skip
 """Kinds of messages that may be late when it matters."""
 
-LONGEST: Final = (0.03, 0.1, 0.3)
+LONGEST: Final = (0.03, 0.1, 0.3, 1.0)
 """By how much, in seconds."""
 
 
@@ -32,6 +32,8 @@ def coups(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
         actions.append(Action(at, "depose", (rival, random.choice(WAYS))))
         actions += _reads(random, names, rival, at)
         actions.append(Action(at + random.choice((0.03, 0.1, 0.4)) * random.random(), "heal"))
+    if random.random() < 0.3:
+        actions += _forgotten_questions(random, names, random.uniform(0.1, end))
     if random.random() < 0.3:
         actions += _restlessness(random, names, random.uniform(0.1, end))
     return actions
@@ -46,10 +48,22 @@ def _restlessness(random: Random, names: tuple[str, ...], at: float) -> list[Act
     return [*actions, Action(at + 0.05, "hurry")]
 
 
+def _forgotten_questions(random: Random, names: tuple[str, ...], at: float) -> list[Action]:
+    """Let a reader begin anew while answers to its life before are still under way."""
+    reader = random.choice(names)
+    actions = [Action(at, "echo", (random.choice(("Readable", "Confirmed")), 2.0))]
+    for _ in range(random.randint(1, 4)):
+        reads = [Action(at + random.uniform(0, 0.05), "read", (reader,)) for _ in range(20)]
+        at += random.uniform(0.02, 0.3)
+        actions += [*reads, Action(at, "crash", (reader,)), Action(at + 0.001, "start", (reader,))]
+    reads = [Action(at + random.uniform(0, 0.3), "read", (reader,)) for _ in range(30)]
+    return [*actions, *reads, Action(at + 1.0, "hurry")]
+
+
 def _prelude(random: Random, at: float) -> list[Action]:
     """Let some kind of message come late, twice, or not at all, from some time before on."""
     before, after = at - random.uniform(0, 0.15), at + random.uniform(0, 0.1)
-    match random.randrange(4):
+    match random.randrange(6):
         case 0:
             return [Action(before, "filter", ("Chosen",)), Action(after, "unfilter")]
         case 1 | 2 as which:  # half of them concern reads, which are most of all in danger
@@ -57,6 +71,15 @@ def _prelude(random: Random, at: float) -> list[Action]:
             fault = random.choice(("dawdle", "echo"))
             late = Action(before, fault, (kind, random.choice(LONGEST)))
             return [late, Action(at + 0.4, "hurry")]
+        case 3:  # a ballot is promised twice, in parts, and some of each get lost or come late
+            return [
+                Action(before, "dawdle", ("Chosen", random.choice(LONGEST))),
+                Action(before, "dawdle", ("Promise", 0.03)),
+                Action(before, "echo", ("Prepare", 0.05)),
+                Action(before, "drop", ("Promise", random.choice((0.2, 0.5)))),
+                Action(before, "drop", ("Accept", random.choice((0.0, 0.3)))),
+                Action(after + 0.1, "hurry"),
+            ]
     return []
 
 

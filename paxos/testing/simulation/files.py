@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from paxos.journal import Journal, JournalError, SqliteJournal
+from paxos.journal.witness import Witness
 from paxos.protocol.records import Record
 from paxos.testing.simulation.media import Medium, all_of
 from paxos.wire import decode_value, encode_value
@@ -46,6 +47,16 @@ class _PagedJournal(SqliteJournal):
 
     page_bytes = 1000
     page_votes = 3
+
+
+class _Witness(Witness):
+    """A witness whose medium hears what is sure to outlast a power cut."""
+
+    medium: ClassVar[SqliteMedium]
+
+    def sync(self) -> None:
+        super().sync()
+        self.medium.witness_synced()
 
 
 class SqliteMedium(Medium):
@@ -91,8 +102,10 @@ class SqliteMedium(Medium):
         self._copy: Path | None = None
         self._journal: SqliteJournal | None = None
         self._witness = b""
-        """What the witness saw when this life began: all that is sure to outlast a power cut."""
+        """What the witness saw when it was last synced: all that is sure to outlast a power cut."""
         self._connection = type("_OwnConnection", (_Connection,), {"medium": self})
+        witness = type("_OwnWitness", (_Witness,), {"medium": self})
+        self._journal_type = type("_OwnJournal", (_PagedJournal,), {"witness_type": witness})
 
     @property
     def path(self) -> Path:
@@ -102,11 +115,14 @@ class SqliteMedium(Medium):
     def open(self) -> Journal:
         """See `Medium`."""
         self.trouble, self.last, self.cached = "", False, False
-        self._journal = self._open(self.path, self._connection)
-        self._witness = _witness_of(self.path).read_bytes()
+        self._journal = self._open(self.path, self._journal_type, self._connection)
         if self._unsynced is not None and self._unsynced[1] != self._begins():
             self._unsynced = None  # what the log said was written to the database, and synced
         return self._journal
+
+    def witness_synced(self) -> None:
+        """Hear that the witness is on the disk, too."""
+        self._witness = _witness_of(self.path).read_bytes()
 
     def _let_it_be_the_last(self) -> None:
         """Expect that the next transaction ends this life: it shall be in the log alone."""
@@ -140,8 +156,10 @@ class SqliteMedium(Medium):
         log = _log_of(self.path)
         return log.read_bytes()[:LOG_HEADER_BYTES] if log.exists() else b""
 
-    def _open(self, path: Path, connection: type[sqlite3.Connection]) -> SqliteJournal:
-        return _PagedJournal(
+    def _open(
+        self, path: Path, kind: type[SqliteJournal], connection: type[sqlite3.Connection]
+    ) -> SqliteJournal:
+        return kind(
             path,
             cluster="simulated",
             node=self._name,
@@ -157,7 +175,7 @@ class SqliteMedium(Medium):
         path = self._folder() / f"{self._name}.audit"
         _copy(self.path, path)
         shutil.copyfile(_witness_of(self.path), _witness_of(path))
-        journal = self._open(path, sqlite3.Connection)
+        journal = self._open(path, _PagedJournal, sqlite3.Connection)
         try:
             return all_of(journal)
         finally:

@@ -21,6 +21,9 @@ QUIET: Final = 1.5
 """A log that has not grown for so long has come to rest, in seconds: what waits to be sent again
 waits for no longer."""
 
+DETOURS: Final = 0.3
+"""The share of runs that demand this."""
+
 READMISSION: Final = 100
 """How many suspicions a node that has forgotten something may take until it votes again, when all
 the others are there: it waits for up to 64 between two attempts."""
@@ -52,6 +55,8 @@ class Healing:
         self._see_progress()
         self._see_answers()
         self._see_elections()
+        if len(self._core) > 2 and self._random.random() < DETOURS:
+            self._see_detours()
         if self._whole:
             self._see_readmissions()
         self._see_rest()
@@ -127,6 +132,20 @@ class Healing:
 
         self._until(ELECTION_TIMEOUTS * self._timeout, missing, "commands or reads have no end at")
 
+    def _see_detours(self) -> None:
+        """Demand that a node which its leader does not hear gets through to it all the same."""
+        leader = self._simulation.leader()
+        if leader not in self._core:
+            return
+        name = self._random.choice([name for name in self._core if name != leader])
+        process, cut = self._simulation.processes[name], self._simulation.network.weather.cut
+        cut.add((name, leader))
+        waiting = {"reader"}
+        self._ask(name, "detour", self._questions()[0], waiting)
+        self._world.after(0.001, process.barrier, lambda: waiting.discard("reader"))
+        self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no detour for")
+        cut.remove((name, leader))
+
     def _see_elections(self) -> None:
         """Demand that the core leads in each election, whoever led before."""
         timing = self._simulation.timing
@@ -181,9 +200,10 @@ class Healing:
 
         By that alone a node is kept from voting whose whole disk has gone back.
         """
-        processes = {name: self._simulation.processes[name] for name in self._core}
+        healed = self._simulation.names if self._whole else self._core
+        processes = {n: p for n, p in self._simulation.processes.items() if n in healed and p.up}
         for name, process in processes.items():
-            for other in [other for other in self._core if other != name]:
+            for other in [other for other in processes if other != name]:
                 known = process.roles.admission.remember(other)
                 mark = processes[other].disk.journal.mark
                 if processes[other].roles.admission.admitted and known != mark:

@@ -74,16 +74,20 @@ class Nemesis:
 
     def do_dawdle(self, kind: str, longest: float) -> None:
         """Let the messages of one kind take up to ``longest`` seconds more than all others."""
-        self._simulation.network.weather.dawdling = {kind: longest}
+        self._simulation.network.weather.dawdling[kind] = longest
 
     def do_echo(self, kind: str, longest: float) -> None:
         """Let the messages of one kind arrive once more, up to ``longest`` seconds later."""
-        self._simulation.network.weather.echoing = {kind: longest}
+        self._simulation.network.weather.echoing[kind] = longest
+
+    def do_drop(self, kind: str, share: float) -> None:
+        """Lose this share of the messages of one kind."""
+        self._simulation.network.weather.dropping[kind] = share
 
     def do_hurry(self) -> None:
-        """End both."""
+        """End all three."""
         weather = self._simulation.network.weather
-        weather.dawdling, weather.echoing = {}, {}
+        weather.dawdling, weather.echoing, weather.dropping = {}, {}, {}
 
     def do_heal(self) -> None:
         """End every cut."""
@@ -282,7 +286,8 @@ class Nemesis:
         """Put an older copy of the journal, or of the whole disk, in the place of a node's own."""
         if self._may_spoil(name, "older_copy"):
             disk = self._simulation.processes[name].disk
-            disk.replaced = True if whole else disk.replaced
+            if whole or not disk.medium.witnessed:
+                disk.replaced = True
             disk.medium.restore_copy(whole)
 
     def do_wipe(self, name: str, whole: bool) -> None:
@@ -341,7 +346,8 @@ class Nemesis:
         weather.loss = weather.duplication = weather.straggling = 0.0
         weather.corruption = weather.replay = weather.refusal = 0.0
         weather.delay, weather.small = (0.0001, 0.001), False
-        weather.filtered, weather.dawdling, weather.echoing = set(), {}, {}
+        weather.filtered = set()
+        self.do_hurry()
         simulation.paused_checks = 0.0
         for name in simulation.names:
             process = simulation.processes[name]

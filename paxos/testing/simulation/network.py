@@ -45,6 +45,8 @@ class Weather:
     """Links that carry nothing, in this direction."""
     filtered: set[str] = field(factory=set)
     """Kinds of messages that are lost, by class name."""
+    dropping: dict[str, float] = field(factory=dict)
+    """By class name, kinds of which a share is lost."""
     dawdling: dict[str, float] = field(factory=dict)
     """By class name, kinds that take up to so many seconds more."""
     echoing: dict[str, float] = field(factory=dict)
@@ -83,7 +85,10 @@ class Network:
         if type(message).__name__ in weather.filtered:
             self.injected["filter"] += 1
             return
-        if weather.loss and draw() < weather.loss:
+        loss = weather.loss
+        if weather.dropping:
+            loss = max(loss, weather.dropping.get(type(message).__name__, 0.0))
+        if loss and draw() < loss:
             self.injected["loss"] += 1
             return
         if weather.corruption and draw() < weather.corruption:

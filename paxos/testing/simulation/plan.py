@@ -91,7 +91,10 @@ def _flapping(random: Random, names: tuple[str, ...], end: float) -> list[Action
     return actions
 
 
-FILTERED: Final = ("Chosen", "Teach", "Accepted", "Promise", "Heard", "Polled", "Rejected")
+FILTERED: Final = (
+    "Chosen", "Teach", "Accepted", "Promise", "Heard", "Polled", "Rejected", "Prepare", "Memory",
+    "Learn", "Heartbeat", "Confirmed",
+)  # fmt: skip
 
 
 def _filters(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
@@ -146,15 +149,70 @@ def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Ac
     return actions
 
 
+REPAIRING: Final = (
+    "Memory", "AskMemory", "Prepare", "Promise", "Teach", "Chosen", "Accepted", "Heartbeat",
+)  # fmt: skip
+"""Kinds of messages on which it depends how a node gets over a loss."""
+
+
+def _disturbances(
+    random: Random, names: tuple[str, ...], name: str, copied: float, at: float
+) -> list[Action]:
+    """Make it harder to get over what happens to a node at that time.
+
+    Messages are lost that could help; old ones come late; ballots begin between the copy and the
+    loss; and those who remember the node forget it in a crash.
+    """
+    actions: list[Action] = []
+    if random.random() < 0.5:
+        begins, kind = at - random.choice((0.0, 0.03, 0.1)), random.choice(REPAIRING)
+        actions += [
+            Action(max(0.0, begins), "filter", (kind,)),
+            Action(at + random.choice((0.03, 0.2, 1.0)) * random.random(), "unfilter"),
+        ]
+    if random.random() < 0.3:
+        late = random.choice(("dawdle", "echo")), random.choice(("Memory", "Promise", "Prepare"))
+        actions.append(Action(copied, late[0], (late[1], random.choice((0.1, 1.0)))))
+        actions.append(Action(at + 1.0, "hurry"))
+    if random.random() < 0.5:
+        for _ in range(random.randint(1, 4)):
+            when = random.uniform(copied, at) + random.choice((0.0, 0.0, 0.05)) * random.random()
+            actions.append(Action(when, "usurp", (random.choice(names),)))
+    if random.random() < 0.3:
+        other, when = random.choice(names), max(0.0, at + random.uniform(-0.1, 0.1))
+        if other != name:
+            actions += [Action(when, "crash", (other,)), Action(when + 0.01, "start", (other,))]
+    return actions
+
+
+def _laggards(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    """Cut a node off while it still writes what it has, slowly; then it must catch up."""
+    actions = []
+    for _ in range(random.randint(1, 3)):
+        at, order = random.uniform(0, end), tuple(random.sample(names, len(names)))
+        actions.append(Action(at, "isolate", order))
+        if random.random() < 0.6:
+            actions.append(Action(max(0.0, at - 0.05), "slow_disk", order[:1]))
+            actions.append(Action(at + random.uniform(0.2, 1.5), "fast_disk", order[:1]))
+        at += random.uniform(0.05, 1.0)
+        actions.append(Action(at, "heal"))
+        if random.random() < 0.4:
+            at += random.uniform(0, 0.2)
+            actions += [Action(at, "crash", order[:1]), Action(at + 0.02, "start", order[:1])]
+    return actions
+
+
 def _spoiling(kind: str, *ways: bool) -> Draw:
     """Return a fault of what a node has stored, which happens while it is down, in these ways."""
 
     def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
         at, name = random.uniform(0, end), random.choice(names)
+        copied = max(0.0, random.choice((at * random.random(), at - random.uniform(0, 0.02))))
         actions = [
-            Action(at * random.choice((random.random(), 0.999)), "keep_copy", (name,)),
+            Action(copied, "keep_copy", (name,)),
             Action(at, "crash", (name,)),
             Action(at + 0.0001, kind, (name, *random.sample(ways, min(1, len(ways))))),
+            *_disturbances(random, names, name, copied, at),
         ]
         for _ in range(random.randint(1, 3)):  # what it does about the loss has more than one step
             at += random.choice((0.001, 0.1))
@@ -176,6 +234,7 @@ SWARM: Final[dict[str, Draw]] = {
     "delays": _delays,
     "partitions": _partitions,
     "flapping": _flapping,
+    "laggards": _laggards,
     "filters": _filters,
     "small": lambda random, names, end: [Action(random.uniform(0, end), "small", (True,))],
     "crashes": _crashes,
@@ -204,18 +263,23 @@ RARE: Final = {
     "corruption": 0.2,
     "suspension": 0.1,
     "coups": 0.5,
-    "flipped_bit": 0.1,
-    "older_copy": 0.1,
-    "wiped_disk": 0.1,
+    "flipped_bit": 0.15,
+    "older_copy": 0.15,
+    "wiped_disk": 0.15,
     "wild_clock": 0.1,
 }
 """The chance of a family to be in a run, where it is not one in three."""
 
 
 def draw_plan(random: Random, names: tuple[str, ...], end: float) -> Plan:
-    """Draw a random subset of the faults, and their rates and times."""
+    """Draw a random subset of the faults, and their rates and times.
+
+    Each family has a stream of its own: a new one moves nothing in the others.
+    """
     actions: list[Action] = []
+    seed = random.random()
     for family, draw in SWARM.items():
-        if random.random() < RARE.get(family, 0.33):
-            actions += draw(random, names, end)
+        own = Random(f"{seed}/{family}")  # noqa: S311 - reproducible on purpose
+        if own.random() < RARE.get(family, 0.33):
+            actions += draw(own, names, end)
     return tuple(sorted(actions, key=lambda action: action.at))

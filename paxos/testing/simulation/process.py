@@ -270,20 +270,21 @@ class Process:
         self._simulation.believed()
 
     def put(self, role: Role, source: str, message: Message | None) -> None:
-        """Let a role find a message, or None for its alarm, in its inbox.
-
-        As in the node, a message that can wait wakes nobody.
-        """
+        """Let a role find a message, or None for its alarm, in its inbox."""
         inbox = self._inboxes[role]
         keep = message is None or isinstance(message, OwnMessage)
         if len(inbox) >= INBOX_BOUND and not keep:
             self.counts["inbox_dropped"] += 1
             return
         inbox.append((source, message))
-        patient = message is not None and len(inbox) < MAX_PATIENT
-        if patient and self.roles.can_wait(role, source, message):  # type: ignore[arg-type]
-            return
-        self._wake(role)
+        if not self._can_wait(role, source, message):
+            self._wake(role)
+
+    def _can_wait(self, role: Role, source: str, message: Message | None) -> bool:
+        """Tell whether a message need wake nobody: it is read with the next one that does."""
+        if message is None or role != "learner" or len(self._inboxes[role]) >= MAX_PATIENT:
+            return False
+        return self.roles.learner.can_wait(source, message)
 
     # What it does.
 

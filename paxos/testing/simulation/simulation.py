@@ -22,6 +22,7 @@ from paxos.replicated.state import Applied, StateMachine
 from paxos.replicated.values import Leadership
 from paxos.testing.checkers import (
     Agreement,
+    Answers,
     AtMostOnce,
     Checker,
     EffectsOnce,
@@ -31,6 +32,7 @@ from paxos.testing.checkers import (
     HighestVote,
     Honesty,
     Linearizable,
+    Marks,
     Memory,
     NamedElections,
     OneLeaderPerEpoch,
@@ -158,6 +160,8 @@ class Simulation:
             Forward(),
             Steadfast(),
             Tallies(self.memory),
+            Answers(),
+            Marks(),
             Tidy(),
             self.elections,
             self.effects,
@@ -185,7 +189,7 @@ class Simulation:
         random = self.world.random("compaction")
         if random.random() < 0.5:
             return Compaction()
-        self._padding = random.choice((0, 0, 60_000, 200_000))
+        self._padding = random.choice((0, 0, 60_000, 200_000, 600_000))
         return Compaction(
             slots=random.choice((1, 2, 5, 30)), log_bytes=random.choice((300, 1 << 20))
         )

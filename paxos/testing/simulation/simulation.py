@@ -56,7 +56,7 @@ from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
 from paxos.testing.simulation.plan import draw_plan
 from paxos.testing.simulation.process import Process
-from paxos.testing.simulation.store import Store, Watched
+from paxos.testing.simulation.store import Store, Transactions, Watched
 from paxos.testing.simulation.world import World
 
 ON_FILES = 0.5
@@ -67,6 +67,9 @@ THINKING = (0.05, 0.05, 0.3)
 
 AUDITED = 50
 """How many slots of a journal are read at once when the run ends."""
+
+TRANSACTIONS = 0.2
+"""The share of seeds whose registers are in a `KeyValue`, and each command a transaction."""
 
 LEASE_READS = 0.5
 """The share of seeds whose clients read with leases."""
@@ -95,7 +98,7 @@ class Simulation:
     Args:
         seed: Everything random follows from it.
         nodes: How many nodes.
-        machine: Makes the state machine of each life of each node.
+        machine: Makes the state machine of each life of each node; by default one of registers.
         commands: Draws a client's next command for the machine; without it clients read, write,
             and compare and set, and their history is checked for linearizability.
         clients: How many clients.
@@ -112,7 +115,7 @@ class Simulation:
         seed: int,
         nodes: int = 3,
         *,
-        machine: Callable[[], StateMachine] = Store,
+        machine: Callable[[], StateMachine] | None = None,
         commands: Callable[[Random], bytes] | None = None,
         clients: int = 4,
         duration: float = 4.0,
@@ -170,7 +173,8 @@ class Simulation:
         self._hear_sent = [checker.sent for checker in overriding(self.checkers, "sent")]
         self._hear_turns = [checker.turned for checker in overriding(self.checkers, "turned")]
         self._hear_events = [checker.happened for checker in overriding(self.checkers, "happened")]
-        self._machine = machine
+        with_transactions = self.world.random("machine").random() < TRANSACTIONS
+        self._machine = machine or (Transactions if with_transactions else Store)
         self.commands = commands
         self._machines: dict[str, Watched] = {}
         self.processes = {name: Process(self, name) for name in self.names}
@@ -282,8 +286,8 @@ class Simulation:
     def look_up(self, name: str, key: str) -> bytes:
         """Read a key from a node's own state, as it is."""
         machine = self._machines[name].machine
-        assert isinstance(machine, Store)
-        return machine.get(key)
+        assert isinstance(machine, Store | Transactions)
+        return machine.value(key)
 
     @property
     def log(self) -> Sequence[object]:

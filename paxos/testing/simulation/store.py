@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from typing import Final
 
+from paxos.machines import KeyValue
+from paxos.machines.commands import Compare, Get, Put, Simple, Transaction, encode
 from paxos.replicated.state import StateMachine
+from paxos.wire.cbor import parse
+
+TORN: Final = b"half a transaction"
+
+TWIN: Final = "'"
+"""What the name of a key's twin has more."""
 
 
 class Store:
@@ -27,7 +36,7 @@ class Store:
         self._values[key] = value
         return b"ok"
 
-    def get(self, key: str) -> bytes:
+    def value(self, key: str) -> bytes:
         """Read a value from the state as it is."""
         return self._values.get(key.encode(), b"")
 
@@ -39,6 +48,34 @@ class Store:
         """Replace the whole state."""
         lines = snapshot.split(b"\n") if snapshot else []
         self._values = dict(line.split(b" ", 1) for line in lines)
+
+
+class Transactions(KeyValue):
+    """The same registers in a `KeyValue`: each command is a transaction, and so is each answer.
+
+    A write or compare-and-set also sets a second key to the same value, in the same transaction.
+    Whoever reads a key reads both; where they differ, it gets what nobody ever wrote.
+    """
+
+    def apply(self, command: bytes) -> bytes:
+        """See `Store.apply`."""
+        verb, name, *values = command.split(b" ")
+        key = name.decode()
+        compares: tuple[Compare, ...] = ()
+        then: tuple[Simple, ...] = (Get(key), Get(key + TWIN))
+        if verb != b"r":
+            then = (Put(key + TWIN, values[-1]), Put(key, values[-1]))
+        if verb == b"c":
+            compares = (Compare(key, "value", "=", values[0] or None),)
+        _, (held, answers) = parse(super().apply(encode(Transaction(compares, then))))
+        if verb != b"r":
+            return b"ok" if held else b"no"
+        value, twin = (item and item[0] for item in answers)
+        return (value or b"") if value == twin else TORN
+
+    def value(self, key: str) -> bytes:
+        """See `Store.value`."""
+        return super().get(key, b"")
 
 
 class Watched:

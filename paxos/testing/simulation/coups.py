@@ -71,11 +71,11 @@ def _prelude(random: Random, at: float) -> list[Action]:
             fault = random.choice(("dawdle", "echo"))
             late = Action(before, fault, (kind, random.choice(LONGEST)))
             return [late, Action(at + 0.4, "hurry")]
-        case 3:  # a ballot is promised twice, in parts, and some of each get lost or come late
+        case 3 | 4:  # a ballot is promised twice, in parts; some of each get lost or come late
             return [
                 Action(before, "dawdle", ("Chosen", random.choice(LONGEST))),
-                Action(before, "dawdle", ("Promise", 0.03)),
-                Action(before, "echo", ("Prepare", 0.05)),
+                Action(before, "dawdle", ("Promise", random.choice((0.03, 0.1)))),
+                Action(before, "echo", ("Prepare", 0.1)),
                 Action(before, "drop", ("Promise", random.choice((0.2, 0.5)))),
                 Action(before, "drop", ("Accept", random.choice((0.0, 0.3)))),
                 Action(after + 0.1, "hurry"),

@@ -136,7 +136,7 @@ class SqliteMedium(Medium):
 
     def fail_to_sync(self) -> None:
         """Decide what becomes of a transaction that is written and whose sync has failed."""
-        fate = self.random.choice(("durable", "in memory", "gone"))
+        fate = self.random.choice(("durable", "in memory", "in memory", "gone"))
         start, begins = self._logged
         if begins != self._begins():
             fate = "durable"  # the log was started afresh: all that it had is in the database
@@ -187,7 +187,7 @@ class SqliteMedium(Medium):
         assert self._journal is not None
         if trouble:
             self._let_it_be_the_last()
-        self.trouble, self.statements = trouble, self.random.randint(1, 12)
+        self.trouble, self.statements = trouble, self.random.randint(1, 20)
         self.committed = self.cached = False
         try:
             self._journal.write(records)

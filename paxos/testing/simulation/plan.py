@@ -146,6 +146,8 @@ def _failed_syncs(random: Random, names: tuple[str, ...], end: float) -> list[Ac
         at += random.uniform(0.1, 1.5)
         actions += [Action(at, "mend_disk", (name,)), Action(at, "crash", (name,))]
         actions.append(Action(at + 0.1, "start", (name,)))
+        at += 0.1 + random.uniform(0.02, 0.5)  # what was lost shows when the power is cut again
+        actions += [Action(at, "crash", (name,)), Action(at + 0.1, "start", (name,))]
     return actions
 
 
@@ -173,6 +175,8 @@ def _disturbances(
     if random.random() < 0.3:
         late = random.choice(("dawdle", "echo")), random.choice(("Memory", "Promise", "Prepare"))
         actions.append(Action(copied, late[0], (late[1], random.choice((0.1, 1.0)))))
+        lossy = random.choice(("Promise", "Promise", "Teach", "Memory"))
+        actions.append(Action(copied, "drop", (lossy, random.choice((0.3, 0.6)))))
         actions.append(Action(at + 1.0, "hurry"))
     if random.random() < 0.5:
         for _ in range(random.randint(1, 4)):

@@ -79,8 +79,8 @@ def test_error_in_a_node_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None
 def test_history_that_is_not_linearizable_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     from paxos.testing.simulation.store import Store
 
-    monkeypatch.setattr(Store, "get", lambda self, key: b"0")
-    violation = Simulation(1, plan=(), duration=1.0).run().violation
+    monkeypatch.setattr(Store, "value", lambda self, key: b"0")
+    violation = Simulation(1, plan=(), duration=1.0, machine=Store).run().violation
     assert "not linearizable" in violation
     assert "read -> " in violation
 
@@ -100,6 +100,12 @@ def test_fault_that_never_fired_fails_the_campaign() -> None:
 
 def test_seeds_differ() -> None:
     assert len({run_seed(seed, QUICK).trace_sha256 for seed in range(5)}) == 5
+
+
+def test_seed_does_not_depend_on_what_ran_before_it() -> None:
+    seeds = range(6)
+    forwards = {seed: run_seed(seed, QUICK).trace_sha256 for seed in seeds}
+    assert {seed: run_seed(seed, QUICK).trace_sha256 for seed in reversed(seeds)} == forwards
 
 
 def test_campaign_adds_up_its_runs_in_any_number_of_processes() -> None:

@@ -44,14 +44,14 @@ class Healing:
         """What has a quorum of nodes that have forgotten nothing."""
         self._whole = bool(lost) and self._random.random() < 0.5
         """Whether all other nodes are healed, too, those that have forgotten something."""
+        self._healed = set(simulation.names if self._whole else self._core)
 
     def check(self) -> None:
         """Demand everything, one thing after another."""
         simulation = self._simulation
         simulation.clients_work = False
         self._world.note(f"core: {self._core}{' and all others' if self._whole else ''}")
-        healed = set(simulation.names) if self._whole else set(self._core)
-        simulation.nemesis.heal_core(healed, self._random)
+        simulation.nemesis.heal_core(self._healed, self._random)
         self._see_progress()
         self._see_answers()
         self._see_elections()
@@ -176,8 +176,13 @@ class Healing:
         self._until(READMISSION * self._simulation.timing.suspicion, missing, "not readmitted:")
 
     def _see_rest(self) -> None:
-        """Demand that the log comes to rest when nobody wants anything any more."""
+        """Demand that the log comes to rest when nobody wants anything any more.
+
+        A node out of the core that hears nobody would send its commands again for ever.
+        """
         simulation = self._simulation
+        for name in sorted(set(simulation.names) - self._healed):
+            simulation.processes[name].crash()
         simulation.campaigners_work = False
         for campaigner in simulation.campaigners.values():
             campaigner.stop()
@@ -200,8 +205,8 @@ class Healing:
 
         By that alone a node is kept from voting whose whole disk has gone back.
         """
-        healed = self._simulation.names if self._whole else self._core
-        processes = {n: p for n, p in self._simulation.processes.items() if n in healed and p.up}
+        named = self._simulation.processes.items()
+        processes = {n: p for n, p in named if n in self._healed and p.up}
         for name, process in processes.items():
             for other in [other for other in processes if other != name]:
                 known = process.roles.admission.remember(other)

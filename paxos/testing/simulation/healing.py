@@ -55,7 +55,7 @@ class Healing:
         self._see_progress()
         self._see_answers()
         self._see_elections()
-        if len(self._core) > 2 and self._random.random() < DETOURS:
+        if self._random.random() < DETOURS:
             self._see_detours()
         if self._whole:
             self._see_readmissions()
@@ -135,8 +135,8 @@ class Healing:
     def _see_detours(self) -> None:
         """Demand that a node which its leader does not hear gets through to it all the same."""
         leader = self._simulation.leader()
-        if leader not in self._core:
-            return
+        if leader not in self._core or len(self._core) == self._simulation.quorums.size:
+            return  # or else the leader would lose its quorum
         name = self._random.choice([name for name in self._core if name != leader])
         process, cut = self._simulation.processes[name], self._simulation.network.weather.cut
         cut.add((name, leader))
@@ -207,12 +207,18 @@ class Healing:
         """
         named = self._simulation.processes.items()
         processes = {n: p for n, p in named if n in self._healed and p.up}
-        for name, process in processes.items():
-            for other in [other for other in processes if other != name]:
-                known = process.roles.admission.remember(other)
-                mark = processes[other].disk.journal.mark
-                if processes[other].roles.admission.admitted and known != mark:
-                    raise Violation(f"{name} takes the journal of {other} for {known}, not {mark}")
+
+        def wrong() -> list[str]:
+            found = []
+            for name, process in processes.items():
+                for other in [other for other in processes if other != name]:
+                    known = process.roles.admission.remember(other)
+                    mark = processes[other].disk.journal.mark
+                    if processes[other].roles.admission.admitted and known != mark:
+                        found.append(f"{name} takes the journal of {other} for {known}, not {mark}")
+            return found
+
+        self._until(ELECTION_TIMEOUTS * self._timeout, wrong, "marks are not known:")
 
     def _see_that_laggards_learn(self) -> None:
         """Decide one thing more, of which only its leader hears: then it must tell the others."""

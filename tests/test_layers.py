@@ -18,7 +18,17 @@ BELOW = {
     "transport": {"protocol", "replicated", "forks"},
     "node": {"protocol", "replicated", "wire", "journal", "transport", "forks"},
     "machines": {"wire"},
-    "testing": {"protocol", "replicated", "wire", "journal", "transport", "node", "fencing", ""},
+    "testing": {
+        "protocol",
+        "replicated",
+        "wire",
+        "journal",
+        "transport",
+        "node",
+        "fencing",
+        "machines",
+        "",
+    },
     "cli": {
         "protocol",
         "replicated",

@@ -57,7 +57,7 @@ class Disk:
         self.touched = False
         """Whether that happened since the last opening."""
         self.readmitted = False
-        """Whether the node was readmitted since then: its witness may be of before."""
+        """Whether the node was readmitted since then: its journal has another identity now."""
         self.replaced = False
         """Whether that concerns all there is, so that nothing on the disk tells of it."""
         self.noticed: Callable[[], bool] = lambda: False
@@ -135,8 +135,7 @@ class Disk:
         doubt = bool(self.journal.doubt)
         witnessed = self.medium.witnessed and durable.forgot is None  # else it saw what is left
         if doubt:
-            old_witness = self.readmitted and self.medium.tears and not self.medium.witnessed
-            if not (self.touched or durable.noticed or old_witness):
+            if not (self.touched or durable.noticed):
                 raise Violation(f"{self._name} doubts an intact journal: {self.journal.doubt}")
         elif durable.noticed and not (self.touched and self.replaced):
             raise Violation(f"the journal of {self._name} has forgotten its doubt")

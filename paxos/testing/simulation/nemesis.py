@@ -313,8 +313,16 @@ class Nemesis:
         return True
 
     def _readmitted(self, name: str) -> bool:
+        """Tell whether a node votes again, and will do so after its next crash.
+
+        Until the others have heard of the journal that it has now, they take that for a wrong one.
+        """
         process = self._simulation.processes[name]
-        return process.up and process.roles.admission.admitted and self._knows(name)
+        if not (process.up and process.roles.admission.admitted and self._knows(name)):
+            return False
+        others = [p for p in self._simulation.processes.values() if p.up and p is not process]
+        known = {other.roles.admission.remember(name)[0] for other in others}
+        return known <= {0, process.disk.journal.mark[0]}
 
     def _knows(self, name: str) -> bool:
         """Tell whether a node knows as much as it ever did, or knows that it does not."""

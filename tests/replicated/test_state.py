@@ -42,9 +42,11 @@ def test_batch_is_applied_in_order_and_only_results_of_mine_are_reported() -> No
     assert applied.fresh == (mine(0, b"a"), other, mine(1, b"b"))
 
 
-def test_results_of_an_earlier_life_are_not_mine() -> None:
+def test_results_of_another_session_of_mine_are_reported_too() -> None:
+    """A node that takes a later session still waits for what it sent in the last one."""
     earlier = Command(Session("node1", 2), 0, b"a")
-    assert ReplicatedState(Upper()).apply(0, Batch((earlier,)), "node1").results == ()
+    applied = ReplicatedState(Upper()).apply(0, Batch((earlier,)), "node1")
+    assert applied.results == ((earlier.id, 0, b"A"),)
 
 
 def test_repeated_command_is_applied_once_within_a_batch_and_across_slots() -> None:

@@ -207,9 +207,17 @@ def create_tables(db: sqlite3.Connection, about: dict[str, object]) -> None:
 
 
 def update_about(db: sqlite3.Connection, key: str, value: object) -> None:
-    """Change one fact about the journal."""
+    """Change one fact about the journal.
+
+    Raises:
+        sqlite3.DatabaseError: It is not found: a bit has flipped in the table or in its index. To
+            go on would be to forget what is written here, and to count it.
+
+    """
     crc = checksum(b"", "about", key, value)
-    db.execute("UPDATE about SET value = ?, crc = ? WHERE key = ?", (value, crc, key))
+    done = db.execute("UPDATE about SET value = ?, crc = ? WHERE key = ?", (value, crc, key))
+    if done.rowcount != 1:
+        raise sqlite3.DatabaseError(f"about has no {key} any more")
 
 
 def read_about(db: sqlite3.Connection, path: Path, cluster: str, node: str) -> dict[str, object]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from paxos.journal import JournalCorrupt, SqliteJournal
+from paxos.journal import JournalCorrupt, JournalError, SqliteJournal
 from paxos.journal.witness import Mark, Witness
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.records import Begun, Promised, Readmitted, Voted
+from paxos.protocol.records import Begun, Learned, Promised, Readmitted, Voted
 
 Open = Callable[..., SqliteJournal]
 PARTS = ("", "-wal", "-shm", ".witness")
@@ -165,6 +165,15 @@ def test_a_vote_that_vanishes_from_the_file_is_missed(killed: Path, open_sqlite:
     journal.close()
     with pytest.raises(JournalCorrupt, match="a vote in a slot from 0 on is missing"):
         open_sqlite(killed)
+
+
+@pytest.mark.parametrize("key", ["promised", "begun", "frontier", "writes"])
+def test_a_fact_that_cannot_be_found_any_more_fails_the_write(open_sqlite: Open, key: str) -> None:
+    """As after a flipped bit in the table's index: SQLite changes no row, and is content."""
+    journal = open_sqlite()
+    journal._writer.execute("DELETE FROM about WHERE key = ?", (key,))
+    with pytest.raises(JournalError, match=f"about has no {key} any more"):
+        journal.write([Promised(ballot(9)), Begun(ballot(9)), Learned(0, ballot(9), "value")])
 
 
 def test_an_older_vote_in_place_of_a_newer_is_noticed(open_sqlite: Open) -> None:

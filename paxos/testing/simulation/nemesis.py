@@ -274,8 +274,10 @@ class Nemesis:
         self._simulation.processes[name].disk.trouble = ""
 
     def do_keep_copy(self, name: str) -> None:
-        """Copy what a node has stored."""
-        self._simulation.processes[name].disk.medium.keep_copy()
+        """Copy what a node has stored; not what a failed sync has left in the system's cache."""
+        disk = self._simulation.processes[name].disk
+        if not disk.failed:
+            disk.medium.keep_copy()
 
     def do_flip_bit(self, name: str) -> None:
         """Flip a bit in what a node that is down has stored."""

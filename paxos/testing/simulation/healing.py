@@ -163,7 +163,8 @@ class Healing:
     def _see_readmissions(self) -> None:
         """Demand that a node votes that has forgotten something and is not kept down for good.
 
-        Two such nodes wait for one another, which only a person can end.
+        Two such nodes wait for one another, and one waits for whoever is down for good, which only
+        a person can end.
         """
         processes = self._simulation.processes
 
@@ -171,7 +172,8 @@ class Healing:
             up = {name: p.roles.admission for name, p in processes.items() if p.up}
             doubted = [name for name, admission in up.items() if admission.doubt]
             waiting = [name for name, admission in up.items() if not admission.admitted]
-            return [name for name in waiting if name not in doubted or len(doubted) == 1]
+            helped = len(doubted) == 1 and len(up) == len(processes)
+            return [name for name in waiting if helped or name not in doubted]
 
         self._until(READMISSION * self._simulation.timing.suspicion, missing, "not readmitted:")
 

@@ -23,7 +23,7 @@ def scheduler() -> Iterator[str]:
         n_workers=1,
         threads_per_worker=1,
         processes=False,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # else all of them want the same port
         host="127.0.0.1",
         protocol="tcp",
     ) as cluster:

@@ -12,7 +12,7 @@ from paxos.errors import LogCompacted
 from paxos.journal.base import JournalError
 from paxos.journal.checks import check_slot, checked_piece, checked_value, damaged
 from paxos.journal.explaining import explained
-from paxos.journal.tables import connect
+from paxos.journal.tables import Row, connect
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Voted
 from paxos.protocol.values import Value
@@ -33,8 +33,6 @@ _PIECES = """
     SELECT idx, data, crc FROM pieces WHERE position = ? AND idx >= ? ORDER BY idx LIMIT ?
 """
 
-_Row = tuple[int, int | None, str | None, str, bytes, int]
-
 
 class JournalReader:
     """Reads what is durable; from any thread, one at a time."""
@@ -49,9 +47,8 @@ class JournalReader:
         """Why nothing can be read any more; empty while it can."""
         self.db = connect(path, "ro", connection)
         try:
-            self.db.execute(
-                "SELECT count(*) FROM about"
-            ).fetchone()  # it holds the file from now on
+            # From now on it holds the file.
+            self.db.execute("SELECT count(*) FROM about").fetchone()
         except BaseException:
             self.db.close()
             raise
@@ -104,7 +101,7 @@ class JournalReader:
                 raise JournalError(f"journal {self._path} cannot be read: {self.refused}")
             yield
 
-    def _checked(self, row: _Row) -> Value:
+    def _checked(self, row: Row) -> Value:
         """Return the value of a row whose checksum is right."""
         value = checked_value(self._path, *row)
         try:

@@ -24,6 +24,7 @@ from paxos.journal.lock import JournalLock
 from paxos.journal.reading import JournalReader
 from paxos.journal.tables import (
     FORMAT,
+    Row,
     checksum,
     connect,
     create_file,
@@ -54,8 +55,6 @@ from paxos.protocol.values import Value
 _OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
 BOOT_CHANCE_BITS = 10
 """So many bits, in microseconds, of each life's boot are random: less than a start takes."""
-
-_Row = tuple[int, int | None, str | None, str, bytes, int]
 
 
 class SqliteJournal(Private):
@@ -319,7 +318,7 @@ class SqliteJournal(Private):
             update_about(self._writer, key, str(highest))
         return highest
 
-    def _vote_row(self, vote: Voted) -> _Row:
+    def _vote_row(self, vote: Voted) -> Row:
         (number, node), note, value = vote.ballot, str(vote.value), self._encode(vote.value)
         crc = checksum(value, "votes", vote.slot, number, node, note)
         return vote.slot, number, node, note, value, crc

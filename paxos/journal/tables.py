@@ -33,6 +33,9 @@ from paxos.journal.base import JournalCorrupt, JournalError
 FORMAT = 2
 """The version of all that stands above."""
 
+Row = tuple[int, int | None, str | None, str, bytes, int]
+"""Of ``votes``: slot, ballot, note, value and checksum; or of ``chosen``, without a ballot."""
+
 APPLICATION = 0x5041584F
 """``PAXO``: tells a journal from every other SQLite file."""
 

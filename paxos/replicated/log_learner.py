@@ -40,7 +40,6 @@ class LogLearner:
 
     learner: Learner
     state: ReplicatedState
-    """This node's own, whose results it reports."""
     compaction: Compaction = field(factory=Compaction)
     told: int = 0
     """The frontier that the proposer knows."""

@@ -112,8 +112,7 @@ class Office:
 
         The first decree of that ends the terms of the former one, so their bodies end before.
         """
-        working = (standing.working for standing in self.standings.values())
-        if self.outlived and not any(working):
+        if self.outlived and not any(each.working for each in self.standings.values()):
             node, boot = self.session
             last = self.state.sessions.boot(node)
             self.session = Session(node, last + 1 + boot % BOOT_CHANCE)

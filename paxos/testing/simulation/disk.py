@@ -56,8 +56,6 @@ class Disk:
         """Whether what is stored was ever changed by another than the node."""
         self.touched = False
         """Whether that happened since the last opening."""
-        self.readmitted = False
-        """Whether the node was readmitted since then: its journal has another identity now."""
         self.replaced = False
         """Whether that concerns all there is, so that nothing on the disk tells of it."""
         self.noticed: Callable[[], bool] = lambda: False
@@ -70,7 +68,7 @@ class Disk:
         """What the journal said of itself after its last write."""
         self._unaudited = 0
         self._forgetful = 0
-        """The identity of the journal that was readmitted last, before it was."""
+        """The identity of the journal before it was readmitted in this life; 0 if it was not."""
         self._boots: set[int] = set()
         """Those of all lives."""
         self.failed = False
@@ -107,8 +105,8 @@ class Disk:
         if not self.touched:
             self._see_that_it_counts()
         self._mark = self.journal.mark
-        self.touched = self.readmitted = False
-        self.failed = False
+        self.touched = self.failed = False
+        self._forgetful = 0
         return records
 
     def _read(self) -> list[Record]:
@@ -223,7 +221,7 @@ class Disk:
         if error is None:
             self._see_that_it_counts()
             self._audit_now_and_then(records)
-            if self.readmitted and self._mark[0] == self._forgetful:
+            if self._mark[0] == self._forgetful:
                 raise Violation(f"the journal of {self._name} is taken for the one that forgot")
         return error
 
@@ -256,7 +254,7 @@ class Disk:
         self._report(records)
         if any(isinstance(record, Readmitted) for record in records):
             self._injected["readmission"] += 1
-            self.replaced, self.readmitted = False, True
+            self.replaced = False
             self._forgetful = self._mark[0]
         if not self.spoilt and any(isinstance(record, Doubted) for record in records):
             raise Violation(f"{self._name} doubts an intact journal")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from paxos.errors import LogCompacted
 from paxos.journal import JournalError
+from paxos.node.inbox import INBOX_BOUND, MAX_PATIENT
 from paxos.protocol.effects import Effects, Send, Supply, Wake
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Message, Teach
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from paxos.testing.simulation.simulation import Simulation
 
 Answer = Callable[[int, Result | Ruling | None], None]
-
-INBOX_BOUND, MAX_PATIENT = 4096, 64
-"""As of the node's inboxes: how many messages wait, and how many of those that wake nobody."""
 
 EPOCH = 1.7e9
 """The time of day at which runs begin, in seconds since 1970."""

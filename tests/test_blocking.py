@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +17,8 @@ import paxos
 import paxos.blocking
 from paxos.forks import Private
 from paxos.node.engine import Watcher
+from tests.forking import LIMIT
 from tests.machines import Adder
-
-LIMIT = 20.0
 
 INTERNAL = {"propose_as", "decree", "send", "status", "readmit", "run", "farewell", "close"}
 INTERNAL |= set(dir(Watcher)) | set(dir(Private)) | {"election", "process"}
@@ -29,16 +27,6 @@ INTERNAL |= set(dir(Watcher)) | set(dir(Private)) | {"election", "process"}
 OTHERWISE = {"lose", "stall", "error", "loss", "resign", "valid_until", "lose_in_fork", "give_up"}
 """What a term has for the package itself, or for tasks: a thread asks `check` and `valid_for`, and
 leaves the block to resign."""
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[paxos.blocking.Node]:
-    cluster = paxos.Cluster.local(1)
-    with (
-        paxos.blocking.open_node(cluster, "node1", data=tmp_path / "1.db", machine=Adder()) as node,
-        paxos.blocking.fail_after(LIMIT),
-    ):
-        yield node
 
 
 def test_threads_propose_together(node: paxos.blocking.Node) -> None:
@@ -128,6 +116,7 @@ def test_a_program_that_just_ends_resigns(tmp_path: Path) -> None:
     code = f"""
 import paxos, paxos.blocking
 from paxos.node.engine import Watcher
+from tests.forking import LIMIT
 from tests.machines import Adder
 opened = paxos.blocking.open_node(
     paxos.Cluster.local(1), "node1", data={str(tmp_path / "1.db")!r}, machine=Adder()
@@ -256,6 +245,7 @@ def test_a_program_that_ends_does_not_wait_for_its_daemons(tmp_path: Path, body:
     code = f"""
 import threading, time
 import paxos, paxos.blocking, paxos.node.hosting
+from tests.forking import LIMIT
 from tests.machines import Adder
 paxos.node.hosting.AT_EXIT = 1.0
 def lead():

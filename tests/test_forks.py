@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,6 @@ from tests.forking import LIMIT, in_fork
 from tests.machines import Adder
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[paxos.blocking.Node]:
-    cluster = paxos.Cluster.local(1)
-    with (
-        paxos.blocking.open_node(cluster, "node1", data=tmp_path / "1.db", machine=Adder()) as node,
-        paxos.blocking.fail_after(LIMIT),
-    ):
-        yield node
 
 
 def refused(*uses: Callable[[], object]) -> str:

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+MEMBER = {"protocol", "replicated", "wire", "journal", "transport", "node"}
+"""What a member of a cluster is made of."""
+
 BELOW = {
     "protocol": set(),
     "replicated": {"protocol"},
@@ -18,31 +21,9 @@ BELOW = {
     "transport": {"protocol", "replicated", "forks"},
     "node": {"protocol", "replicated", "wire", "journal", "transport", "forks"},
     "machines": {"wire"},
-    "testing": {
-        "protocol",
-        "replicated",
-        "wire",
-        "journal",
-        "transport",
-        "node",
-        "fencing",
-        "machines",
-        "",
-    },
-    "cli": {
-        "protocol",
-        "replicated",
-        "wire",
-        "journal",
-        "transport",
-        "node",
-        "testing",
-        "demo",
-        "fencing",
-        "machines",
-        "",
-    },
-    "demo": {"protocol", "replicated", "wire", "journal", "transport", "node", "fencing", ""},
+    "testing": MEMBER | {"fencing", "machines", ""},
+    "cli": MEMBER | {"testing", "demo", "fencing", "machines", ""},
+    "demo": MEMBER | {"fencing", ""},
     "fencing": set(),
     "blocking": {"node", ""},
     "aio": {"node", ""},

@@ -140,23 +140,30 @@ class OurHastyElect(OurElect):
     lease, usual = 0.1, False
 
 
-class EtcdctlElect(Contest):
-    """``etcdctl elect``, whose session cannot be chosen."""
+class ClientsContest(Contest):
+    """Candidates that are clients of servers."""
 
-    name = "etcdctl elect"
-    lease, usual = 60.0, True
     dies = "a client"
-    servers: ClassVar[type[Etcd]] = Etcd
+    servers: ClassVar[type[Etcd] | type[ZooKeeper]]
 
     @classmethod
     def missing(cls) -> str:
-        """Look for etcd."""
+        """Look for the servers."""
         return cls.servers.missing()
 
     def start(self) -> None:
         """Start the servers first."""
-        self._servers = self._stack.enter_context(self.servers(self.folder / "servers"))
+        self._servers = self.servers(self.folder / "servers")
+        self._stack.enter_context(self._servers)
         super().start()
+
+
+class EtcdctlElect(ClientsContest):
+    """``etcdctl elect``, whose session cannot be chosen."""
+
+    name = "etcdctl elect"
+    lease, usual = 60.0, True
+    servers = Etcd
 
     def command(self, number: int) -> Sequence[str | Path]:
         """Stand."""
@@ -177,24 +184,18 @@ class EtcdctlLock(EtcdctlElect):
         return ("etcdctl", "--endpoints", self._servers.endpoints, *session)
 
 
-class KazooElection(Contest):
+class KazooElection(ClientsContest):
     """ZooKeeper's recipe in kazoo, with kazoo's default session."""
 
     name = "kazoo Election"
     lease, usual = 10.0, True
-    dies = "a client"
-    servers: ClassVar[type[ZooKeeper]] = ZooKeeper
+    servers = ZooKeeper
 
     @classmethod
     def missing(cls) -> str:
-        """Look for ZooKeeper, and for kazoo."""
+        """Look for kazoo, too."""
         here = importlib.util.find_spec("kazoo") is not None
-        return cls.servers.missing() or ("" if here else "no package kazoo")
-
-    def start(self) -> None:
-        """Start the servers first."""
-        self._servers = self._stack.enter_context(self.servers(self.folder / "servers"))
-        super().start()
+        return super().missing() or ("" if here else "no package kazoo")
 
     def command(self, number: int) -> Sequence[str | Path]:
         """Stand."""

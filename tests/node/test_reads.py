@@ -72,12 +72,10 @@ async def test_node_that_hears_no_leader_reads_through_a_node_that_does(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = await house.leader()
-    outcast = next(name for name in house.names if name != leader.leader)
-    house.cut([outcast], [leader.leader])
+    leader, outcast = await house.led()
+    house.cut([outcast], [leader])
     await trio.sleep(2)
-    await house.node(leader.leader).propose(b"x")
+    await house.node(leader).propose(b"x")
     with trio.fail_after(TIMEOUTS):
         await house.node(outcast).barrier()
     assert house.applied(outcast) == [b"x"]
@@ -87,11 +85,9 @@ async def test_node_that_its_leader_does_not_hear_reads_through_another(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = await house.leader()
-    mute = next(name for name in house.names if name != leader.leader)
-    house.network.cut(house.address(mute), house.address(leader.leader))
-    await house.node(leader.leader).propose(b"x")
+    leader, mute = await house.led()
+    house.network.cut(house.address(mute), house.address(leader))
+    await house.node(leader).propose(b"x")
     with trio.fail_after(TIMEOUTS):
         await house.node(mute).barrier()
     assert house.applied(mute) == [b"x"]
@@ -137,11 +133,9 @@ async def test_position_of_one_node_carried_to_another_gives_monotonic_reads(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = await house.leader()
-    other = next(name for name in house.names if name != leader.leader)
-    await house.node(leader.leader).propose(b"x")
-    position = house.node(leader.leader).position
+    leader, other = await house.led()
+    await house.node(leader).propose(b"x")
+    position = house.node(leader).position
     house.isolate(other)
     with trio.move_on_after(1) as too_early:
         await house.node(other).barrier(at_least=position)

@@ -180,11 +180,13 @@ class Healing:
     def _see_rest(self) -> None:
         """Demand that the log comes to rest when nobody wants anything any more.
 
-        A node out of the core that hears nobody would send its commands again for ever.
+        A node out of the core that hears nobody would send its commands again for ever, and so
+        would one whose journal has failed while it lacks a snapshot.
         """
         simulation = self._simulation
-        for name in sorted(set(simulation.names) - self._healed):
-            simulation.processes[name].crash()
+        for name, process in simulation.processes.items():
+            if name not in self._healed or (process.up and process.roles.failure):
+                process.crash()
         simulation.campaigners_work = False
         for campaigner in simulation.campaigners.values():
             campaigner.stop()

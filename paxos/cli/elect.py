@@ -95,8 +95,9 @@ def elect(
     works on refuse an older PAXOS_EPOCH.
 
     SIGTERM and Ctrl-C are passed on to the command, and then end this program; SIGHUP, SIGQUIT,
-    SIGUSR1, SIGUSR2 and SIGWINCH are only passed on. Exits 0 when it was told to end, or with the
-    command's status with --once; 128 and the number where a signal ended it.
+    SIGUSR1, SIGUSR2 and SIGWINCH are only passed on, and SIGHUP not even that under `nohup`. Exits
+    0 when it was told to end, or with the command's status with --once; 128 and the number where a
+    signal ended it.
 
     Example: paxos elect billing --cluster cluster.toml --node node1 --data node1.db -- ./charge
     """

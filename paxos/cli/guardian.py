@@ -100,6 +100,7 @@ class Guardian:
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
+        self.nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         self.woken, self.bell = socket.socketpair()
         self.unread = b""
         self.command: subprocess.Popen[bytes] | None = None
@@ -167,7 +168,8 @@ class Guardian:
 
         def prepare() -> None:
             for number in DEAF:
-                signal.signal(number, signal.SIG_DFL)
+                if number != signal.SIGHUP or not self.nohup:
+                    signal.signal(number, signal.SIG_DFL)
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != guardian:  # it was killed before it could be noticed
                 os._exit(1)
@@ -243,11 +245,11 @@ class Guardian:
 def main() -> None:
     """Guard one command."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    for number in DEAF:
-        signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as control:
         control.set_inheritable(False)
         guardian = Guardian(control)
+        for number in DEAF:
+            signal.signal(number, signal.SIG_IGN)
         try:
             guardian.serve()
         finally:

@@ -56,7 +56,7 @@ def make_machine(ctx: click.Context, param: click.Parameter, value: str) -> Stat
     "without arguments. A machine with large state may have snapshot_parts and restore_parts.",
 )
 def serve(cluster_file: Path, node: str, data: Path, machine: StateMachine) -> None:
-    """Run one member until Ctrl-C or SIGTERM.
+    """Run one member until Ctrl-C, SIGTERM or SIGHUP; `nohup` spares it the last.
 
     Every change of leader is a line on standard error. To work with the state machine in the same
     process, embed a node with `paxos.open_node`.

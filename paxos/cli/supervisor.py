@@ -15,7 +15,7 @@ import paxos
 from paxos.cli.ward import Ward, lease_end, open_ward
 from paxos.machines import KeyValue
 from paxos.node.cluster import Cluster
-from paxos.node.serving import Speaker
+from paxos.node.serving import Speaker, heeded
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 FORWARDED: Final = (
@@ -68,7 +68,7 @@ class Supervisor:
             # what the receiver restores at its end: a second signal is harmless while all closes
             signal.signal(number, signal.SIG_IGN)
         plan = self.plan
-        with trio.open_signal_receiver(*FORWARDED) as signals:
+        with trio.open_signal_receiver(*heeded(FORWARDED)) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._hear, signals)
                 async with paxos.open_node(

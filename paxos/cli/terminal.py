@@ -1,4 +1,4 @@
-"""What commands that run for long share: a bar with events above it, and an end by SIGTERM."""
+"""What commands that run for long share: a bar with events above it, and an end by a signal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TypeVar
 import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from paxos.node.serving import heeded
 
 T = TypeVar("T")
 
@@ -49,9 +51,9 @@ class Terminal:
 
 
 async def until_terminated(work: Callable[[], Awaitable[T]]) -> T | None:
-    """Return the result of the work, or None when SIGTERM has cancelled it."""
+    """Return the result of the work, or None when SIGTERM or SIGHUP has cancelled it."""
     result: T | None = None
-    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(*heeded((signal.SIGTERM, signal.SIGHUP))) as signals:
         async with trio.open_nursery() as nursery:
 
             async def stop() -> None:

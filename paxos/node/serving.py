@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,14 @@ from paxos.replicated.admission import JournalDoubted, NodeReadmitted
 from paxos.replicated.events import Alarm
 from paxos.replicated.state import StateMachine
 
-STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The signals that end a member in order; the last comes when its terminal is closed."""
+
+
+def heeded(numbers: Iterable[signal.Signals]) -> tuple[signal.Signals, ...]:
+    """Leave SIGHUP out where this process was started deaf to it, as `nohup` does."""
+    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return tuple(number for number in numbers if not (deaf and number == signal.SIGHUP))
 
 
 class Speaker(Instrument):
@@ -46,16 +53,17 @@ class Speaker(Instrument):
 async def serve(
     cluster: Cluster, name: str, data: Path, machine: StateMachine, say: Callable[[str], None]
 ) -> None:
-    """Be a member until SIGTERM or Ctrl-C; say who leads, at every change, and what went wrong.
+    """Be a member until a signal ends it; say who leads, at every change, and what went wrong.
 
     Raises what `open_node` does.
     """
     asked_to_stop = trio.Event()
-    for number in STOPPING:
+    stopping = heeded(STOPPING)
+    for number in stopping:
         # what the receiver restores at its end, so that an impatient second signal is harmless
         # while Trio and the interpreter close down
         signal.signal(number, signal.SIG_IGN)
-    with trio.open_signal_receiver(*STOPPING) as signals:
+    with trio.open_signal_receiver(*stopping) as signals:
         async with trio.open_nursery() as outside:
             outside.start_soon(_watch, signals, asked_to_stop)
             async with (

@@ -86,9 +86,7 @@ def test_a_cluster_is_made_served_asked_and_stopped(tmp_path: Path) -> None:
             slots.append(int(answer[1]))
         assert slots[0] < slots[1]
 
-        for node, number in zip(
-            nodes, (signal.SIGTERM, signal.SIGINT, signal.SIGTERM), strict=True
-        ):
+        for node, number in zip(nodes, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP), strict=True):
             node.send_signal(number)
         assert [node.wait(timeout=LIMIT) for node in nodes] == [0, 0, 0]
     for name in ("node1", "node2", "node3"):

@@ -131,6 +131,20 @@ async def test_signals_are_passed_on(tmp_path: Path) -> None:
         assert (ward.status, ward.ending) == (9, False)
 
 
+@pytest.mark.parametrize(("hangup", "status"), [(signal.SIG_IGN, 7), (signal.SIG_DFL, -1)])
+async def test_a_command_is_as_deaf_to_a_hangup_as_who_starts_it(
+    hangup: signal.Handlers, status: int
+) -> None:
+    before = signal.signal(signal.SIGHUP, hangup)
+    try:
+        async with open_ward() as ward:
+            await start(ward, "kill -HUP $$; exit 7")
+            await ward.ended()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ward.status == status
+
+
 async def test_many_may_speak_to_the_guardian_at_once(tmp_path: Path) -> None:
     async with open_ward() as ward:
         script = f"trap 'exit 9' HUP; echo $$ > {tmp_path}/pid; while :; do sleep 0.01; done"

@@ -132,11 +132,10 @@ class LogProposer:
                 return self.reading.on_readable(message, now)
             case Confirmed():
                 return self.reading.on_confirmed(source, message, now)
+            case Polled(granted=False):
+                return self.on_refusal(source, message, now)
         leader = self.live_leader()
-        effects = self.candidacy.handle(source, message, now) + self._notice(leader, now)
-        if isinstance(message, Polled) and not message.granted:
-            effects += self._send_own(now, every=True)  # who refused may hear a leader
-        return effects
+        return self.candidacy.handle(source, message, now) + self._notice(leader, now)
 
     def wake(self, now: float) -> Effects:
         """Do what is due: candidacy, heartbeat, and this node's commands that got no answer."""
@@ -155,6 +154,14 @@ class LogProposer:
             self.dropped += len(commands)
             return ()
         return (Send((target,), Propose(commands, propose.hops - 1)),)
+
+    def on_refusal(self, source: str, refusal: Polled, now: float) -> Effects:
+        """Send this node's commands through who refused its candidacy, for that hears a leader."""
+        way, leader = self._way_to_leader(now), self.live_leader()
+        effects = self.candidacy.handle(source, refusal, now) + self._notice(leader, now)
+        if way is None:
+            self._hurry(now)
+        return effects + self._send_own(now)
 
     def on_adopted(self, now: float) -> Effects:
         """Send this node's new commands on their way, all that have come since last."""
@@ -272,13 +279,20 @@ class LogProposer:
         if self.live_leader() in (None, leader_before):
             return ()
         self.reading.hurry()
-        for own in self.own.values():  # what failed before says nothing of the way to this leader
-            own.pause, own.repeats = self._first_pause, 0
-        return self._send_own(now, every=True)
+        self._hurry(now)
+        return self._send_own(now)
 
-    def _send_own(self, now: float, *, every: bool = False) -> Effects:
+    def _hurry(self, now: float) -> None:
+        """Have all of this node's commands due: what failed says nothing of the way there is now.
+
+        They leave in bursts, one at each look at what is due, so that they fit into buffers.
+        """
+        for own in self.own.values():
+            own.due, own.pause, own.repeats = now, self._first_pause, 0
+
+    def _send_own(self, now: float) -> Effects:
         """Send this node's commands again that were not applied in time; each waits longer."""
-        due = self._due(now, every=every)
+        due = self._due(now)
         for own in due:
             own.pause = min(2 * own.pause, 1.0)
             own.due = now + own.pause
@@ -309,12 +323,12 @@ class LogProposer:
         others = [node for node in self.candidacy.others() if node != leader]
         return (*others, leader)[(detour - 1) % (len(others) + 1)]
 
-    def _due(self, now: float, *, every: bool) -> list[Own]:
+    def _due(self, now: float) -> list[Own]:
         """Return what to send again, as much as one turn may; what is left is due in the next."""
         due: list[Own] = []
         size = 0
         for own in self.own.values():
-            if every or own.due <= now:
+            if own.due <= now:
                 size += own.command.size
                 if due and (size > MAX_RESENT_BYTES or len(due) == MAX_BATCH_COMMANDS):
                     break

@@ -12,10 +12,17 @@ from paxos.replicated.admission import Admission
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.heartbeats import Heartbeats
 from paxos.replicated.log_proposer import DETOUR_AFTER, LogProposer
-from paxos.replicated.messages import Adopted, Heartbeat, Progress, Propose
+from paxos.replicated.messages import Adopted, Heartbeat, Polled, Progress, Propose
 from paxos.replicated.pace import Pace
 from paxos.replicated.reading import Reading
-from paxos.replicated.values import Batch, Command, CommandId, Leadership, Session
+from paxos.replicated.values import (
+    MAX_BATCH_COMMANDS,
+    Batch,
+    Command,
+    CommandId,
+    Leadership,
+    Session,
+)
 
 MEMBERS = ("a", "b", "c")
 B1 = Ballot(1, "a")
@@ -77,6 +84,44 @@ def test_command_that_was_sent_often_in_vain_goes_through_each_other_member_in_t
         sent += [e.targets for e in effects if isinstance(e, Send) and type(e.message) is Propose]
     first = DETOUR_AFTER - 1  # it is also sent when the leader is first heard
     assert sent[: first + 3] == [("a",)] * first + [("c",), ("a",), ("c",)]
+
+
+def burst(effects: Effects) -> list[int]:
+    """The numbers of the commands that are sent, in order."""
+    sent = [effect.message for effect in effects if isinstance(effect, Send)]
+    proposes = [message for message in sent if isinstance(message, Propose)]
+    return [command.number for propose in proposes for command in propose.commands]
+
+
+def waiting_long(many: int) -> tuple[LogProposer, float]:
+    """A node that has looked for a leader for its commands for 3 s, and that time."""
+    node = log_proposer("b")
+    node.candidacy.heartbeats.admission.failure = "it may not stand itself"
+    for number in range(many):
+        node.adopt(Command(Session("b", 1), number, b"x"))
+    node.handle("b", Adopted(), 0.0)
+    for tenth in range(30):
+        assert burst(node.wake(tenth / 10)) == []
+    return node, 3.0
+
+
+def test_all_that_waited_for_a_leader_goes_to_a_new_one_at_once_in_bounded_bursts() -> None:
+    many = 4 * MAX_BATCH_COMMANDS
+    node, now = waiting_long(many)
+    bursts = [burst(node.handle("a", Heartbeat(B1, 0, 1, 500, ()), now))]
+    bursts += [burst(node.wake(now + look / 100)) for look in range(1, 5)]
+    assert [len(sent) for sent in bursts] == [MAX_BATCH_COMMANDS] * 4 + [0]
+    assert [number for sent in bursts for number in sent] == list(range(many))
+
+
+def test_all_that_waited_goes_through_who_refuses_a_candidacy_and_no_more_often_than_due() -> None:
+    many = 2 * MAX_BATCH_COMMANDS
+    node, now = waiting_long(many)
+    node.candidacy.heartbeats.admission.failure = ""
+    node.candidacy.stand(now)
+    refusal = Polled(node.candidacy.polls, 0, granted=False, ballot=B1, frontier=0)
+    sent = [burst(node.handle(source, refusal, now)) for source in ("c", "a", "c")]
+    assert sent == [[*range(MAX_BATCH_COMMANDS)], [*range(MAX_BATCH_COMMANDS, many)], []]
 
 
 def test_what_was_learned_need_not_be_heard_at_once_unless_something_waits_for_it() -> None:

@@ -40,6 +40,7 @@ class Desk:
         """What is under way, and how many bytes it has."""
         self._bytes = 0
         self._dropped = 0
+        self._repeated = 0
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -55,6 +56,8 @@ class Desk:
                         self._post.send((client,), status(self._services, message.number))
                     elif isinstance(message, Submit | Query):
                         self._take(nursery, client, message)
+                    else:
+                        self._post.unfit += 1
                 self._post.dispatch()
 
     def statistics(self) -> dict[str, int]:
@@ -63,12 +66,14 @@ class Desk:
             "clients_under_way": len(self._under_way),
             "clients_under_way_bytes": self._bytes,
             "clients_dropped": self._dropped,
+            "clients_repeated": self._repeated,
         }
 
     def _take(self, nursery: trio.Nursery, client: str, message: Submit | Query) -> None:
         """Begin what a client wants, unless it is under way already, or there is no room."""
         key, size = (client, message.number), len(message.data)
         if key in self._under_way:
+            self._repeated += 1
             return
         if len(self._under_way) >= MAX_UNDER_WAY or self._bytes + size > MAX_UNDER_WAY_BYTES:
             self._dropped += 1

@@ -53,6 +53,9 @@ class Post:
             "learner": Inbox(),
         }
         self.unroutable = 0
+        """How many messages were not sent, for nobody knows the target's address."""
+        self.unfit = 0
+        """How many messages were dropped since their senders may not send them."""
         self.alarms: list[Event] = []
         """What `receive` has found since somebody looked."""
         self._urgent = False
@@ -108,6 +111,8 @@ class Post:
         for target in targets:
             if (address := self._addresses.get(target)) is not None:
                 self._transport.send(address, KNOCK)
+            else:
+                self.unroutable += 1
 
     def flush(self) -> None:
         """Send what waits, in as few datagrams as hold it."""
@@ -147,9 +152,9 @@ class Post:
     def statistics(self) -> dict[str, int]:
         """Return the counters of inboxes, wire and transport."""
         inboxes = {f"{role}_inbox_dropped": box.dropped for role, box in self.inboxes.items()}
-        unroutable = {"unroutable": self.unroutable}
+        own = {"unroutable": self.unroutable, "unfit": self.unfit}
         transport = {f"udp_{key}": count for key, count in self._transport.statistics().items()}
-        return inboxes | unroutable | self._wire.statistics() | transport
+        return inboxes | own | self._wire.statistics() | transport
 
     async def receive(self) -> list[tuple[str, Message]]:
         """Deliver what peers sent, drained at once; return what clients asked.
@@ -195,7 +200,8 @@ class Post:
                     self.deliver(name, Refused())
 
     def _from_peer(self, source: str, message: Message) -> None:
-        if isinstance(message, Propose) and message.hops > 1:
-            return
-        if source != self._name:
+        passed_on = isinstance(message, Propose) and message.hops > 1
+        if passed_on or source == self._name or type(message) not in ROUTES:
+            self.unfit += 1
+        else:
             self.deliver(source, message)

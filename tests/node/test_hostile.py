@@ -16,11 +16,14 @@ from paxos.journal import MemoryJournal
 from paxos.node.alarms import CloneFound
 from paxos.node.instrument import Instrument
 from paxos.node.opening import open_node
+from paxos.protocol.ballot import Ballot
 from paxos.protocol.events import Event
+from paxos.replicated.messages import Probe, Propose, Submit
+from paxos.replicated.values import Command, Session
 from paxos.testing import MemoryTransport, Network
 from paxos.transport import Address
-from paxos.wire import KeyRing
-from tests.node.house import House, Recorder
+from paxos.wire import KeyRing, Wire, encode
+from tests.node.house import KEY, House, Recorder
 
 OpenHouse = Callable[..., House]
 
@@ -80,6 +83,33 @@ async def test_schedule_29_a_cluster_does_not_hear_its_former_life(
         assert counts["confirmed"] <= 2
         assert counts["unconfirmed"] > 20
         assert counts["clones"] == 0
+
+
+async def test_what_a_member_or_client_may_not_send_is_dropped_and_counted(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house()
+    leader, other = await house.led()
+    post, counts = house.services(other).post, house.node(leader).statistics()
+    command = Command(Session("client-1", 0), 0, b"sent round in circles")
+    post.send((leader,), Propose((command,), 2))
+    post.send((leader,), Submit(1, b"members propose in their own name"))
+    post.flush()
+    stranger = Wire(house.cluster.name, KEY, "client-2", 1400)
+    desk = house.network.open(("desk", 1))
+    for datagram in stranger.outgoing(leader, [encode(Propose((command,), 1))]):
+        desk.send(house.address(leader), datagram)
+    for datagram, address in await desk.receive():  # it must introduce itself
+        incoming = stranger.incoming(datagram)
+        assert incoming is not None
+        for reply in incoming.replies:
+            desk.send(address, reply)
+    await trio.sleep(0.1)
+    assert house.node(leader).statistics()["unfit"] == counts["unfit"] + 3
+    assert house.applied(leader) == []
+    knocked = house.node(other).statistics()["unroutable"]
+    post.send(("nobody",), Probe(Ballot(1, "nobody"), answer=False))
+    assert house.node(other).statistics()["unroutable"] == knocked + 1
 
 
 async def test_keys_are_exchanged_in_a_running_cluster_without_a_lost_decision(

@@ -46,7 +46,13 @@ def verify(path: Path) -> Report:
     path = path.resolve()
     if not path.is_file():
         raise JournalError(f"there is no journal {path}")
-    lock = JournalLock(path)
+    try:
+        lock = JournalLock(path)
+    except OSError as error:  # such as a disk that is mounted for reading alone
+        raise JournalError(
+            f"journal {path} cannot be locked, and may be in use: {error.strerror}; make a copy of "
+            "it and of all files of its name beside it, where they can be written, and verify that"
+        ) from error
     try:
         with closing(connect(path, "ro")) as db:
             return _verify(db, path)

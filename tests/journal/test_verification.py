@@ -180,3 +180,13 @@ def test_a_log_without_what_was_before_it_is_found_and_not_opened(open_sqlite: O
     assert any(said in text for text in verify(opened.path).findings)
     with pytest.raises(JournalCorrupt, match=said):
         open_sqlite()
+
+
+def test_a_journal_that_cannot_be_locked_is_not_read_and_the_way_out_is_told(
+    journal: Path,
+) -> None:
+    lock = journal.with_name(f"{journal.name}.lock")
+    lock.unlink()
+    lock.mkdir()  # even root cannot open it for writing, as on a disk that is mounted read-only
+    with pytest.raises(JournalError, match=r"cannot be locked.*: Is a directory; make a copy of"):
+        verify(journal)

@@ -11,8 +11,9 @@ the other acceptors help:
    forgetful acceptor will never vote below it either.
 3. It takes their highest vote in each open slot for its own. Whatever was chosen with the help of
    its forgotten vote, at least one of the others voted for, too, and reports that vote or a later
-   one for the same value (P2b). And whatever promise it forgot was to a ballot that somebody had
-   begun before, so is below this one, and useless now.
+   one for the same value (P2b). And whatever promise it forgot was to a
+   ballot below this one, and is useless now; or to one of its own that none of the others had
+   promised: then the life that began that ballot proposed nothing in it, and is over.
 
 A quorum of the others would not do: the one that is missing may have begun a ballot that counts on
 the forgotten promise, or be the only one that remembers a vote.

@@ -12,7 +12,7 @@ from paxos.protocol.learner import Tally
 from paxos.protocol.messages import Accept, Confirmed, Promise, Rejected, Vote
 from paxos.protocol.proposer import Parts, Preparing
 from paxos.protocol.quorums import Majority
-from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
+from paxos.protocol.records import Begun, Learned, Promised, Readmitted, Record, Voted
 from paxos.protocol.values import NOOP
 from paxos.replicated.admission import Mark
 from paxos.replicated.election_decrees import ElectionView, LeaderChanged
@@ -182,10 +182,26 @@ def test_older_journal_may_give_back_what_a_newer_one_has_forgotten() -> None:
     records: list[Record] = [Begun(B1), Promised(B2), Learned(0, None, "x")]
     for record in records:
         durable.add(record)
-    durable.forget([], noticed=True)
+    durable.forget([], noticed=True, counted=B2)
     assert all(durable.explains(record) for record in records)
     assert not durable.explains(Promised(B3))
     assert not durable.explains(Learned(0, None, "y"))
+
+
+def test_forgotten_promise_to_a_ballot_of_its_own_may_count_for_nothing() -> None:
+    cases = ((B1, B1, True), (B2, B1, True), (B3, B3, True), (B3, B1, False))
+    for promised, others, counts in cases:
+        checker = Memory()
+        checker.persisted("a", [Promised(others)])
+        checker.persisted("c", [Promised(promised)])
+        checker.forgotten("c", [], noticed=True)
+        checker.persisted("a", [Promised(B3)])
+        again = [Promised(promised), Readmitted(promised)]
+        if not counts:
+            checker.persisted("c", again)
+            continue
+        with pytest.raises(Violation, match="forgot that it promised"):
+            checker.persisted("c", again)
 
 
 def test_parts_of_two_promises_are_no_whole_one() -> None:

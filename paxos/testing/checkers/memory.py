@@ -48,8 +48,11 @@ class Durable:
     """Every slot that it ever learned, in whichever journal."""
     highest: Ballot = Ballot.ZERO
     """The highest ballot that it ever promised."""
+    promises: set[Ballot] = field(factory=set)
+    """Every ballot that its journal says it promised."""
     forgot: Ballot | None = None
-    """The highest ballot that it promised and may have forgotten; None where it forgot nothing."""
+    """The highest ballot that it promised, may have forgotten, and may be counted on for; None
+    where it forgot nothing."""
     noticed: bool = False
     """Whether the node knows that it has forgotten something."""
 
@@ -60,11 +63,9 @@ class Durable:
                 self.begun = max(self.begun, ballot)
                 self.ballots.add(ballot)
             case Promised(ballot):
-                self.promised = max(self.promised, ballot)
-                self.highest = max(self.highest, ballot)
+                self._promise(ballot)
             case Voted(slot, ballot):
-                self.promised = max(self.promised, ballot)
-                self.highest = max(self.highest, ballot)
+                self._promise(ballot)
                 self.votes[slot] = record
                 self.cast[slot, ballot] = record.value
                 self.top = max(self.top, slot + 1)
@@ -78,10 +79,19 @@ class Durable:
             case Readmitted():
                 self.forgot, self.noticed = None, False
 
-    def forget(self, records: Sequence[Record], noticed: bool) -> None:
-        """Keep these alone: the journal has forgotten the others."""
-        self.forgot, self.noticed = max(self.promised, self.forgot or Ballot.ZERO), noticed
+    def _promise(self, ballot: Ballot) -> None:
+        self.promised = max(self.promised, ballot)
+        self.highest = max(self.highest, ballot)
+        self.promises.add(ballot)
+
+    def forget(self, records: Sequence[Record], noticed: bool, counted: Ballot) -> None:
+        """Keep these alone: the journal has forgotten the others.
+
+        ``counted`` is the highest ballot for which its promise may count.
+        """
+        self.forgot, self.noticed = max(counted, self.forgot or Ballot.ZERO), noticed
         self.begun = self.promised = Ballot.ZERO
+        self.promises = set()
         self.votes, self.learned, self.frontier, self.snapshot = {}, {}, 0, None
         for record in records:
             self.add(record)
@@ -204,8 +214,19 @@ class Memory(Checker):
                     )
 
     def forgotten(self, node: str, records: Sequence[Record], *, noticed: bool) -> None:
-        """Hear that a journal has forgotten what it does not give back, as it was made to do."""
-        self.nodes.setdefault(node, Durable()).forget(records, noticed)
+        """Hear that a journal has forgotten what it does not give back, as it was made to do.
+
+        A promise to a ballot of its own counts for nothing where nobody else has promised as much:
+        the life that began it proposed nothing in it, and is over.
+        """
+        durable = self.nodes.setdefault(node, Durable())
+        others = [other.promised for name, other in self.nodes.items() if name != node]
+        counted = [
+            ballot
+            for ballot in durable.promises
+            if ballot.node != node or any(ballot <= promised for promised in others)
+        ]
+        durable.forget(records, noticed, max(counted, default=Ballot.ZERO))
 
     def recovered(self, node: str, records: Sequence[Record]) -> None:
         """See that the journal gives back what was made durable: all of it, and nothing else."""

@@ -33,6 +33,7 @@ from paxos.journal.tables import (
     is_new,
     keep_for_ever,
     make_durable,
+    misplaced,
     read_about,
     sync_directory,
     update_about,
@@ -139,6 +140,7 @@ class SqliteJournal(Private):
         new = is_new(db, self.path)
         make_durable(db, self.path)
         empty_log(db, self.path)
+        self._check_pages()
         db.execute("BEGIN IMMEDIATE")
         if new:
             create_tables(db, self._first_facts(cluster, node))
@@ -165,6 +167,16 @@ class SqliteJournal(Private):
         self._tell_witness()
         self._witness.sync()
         sync_directory(self.path.parent)  # the names of all these files
+
+    def _check_pages(self) -> None:
+        """See that SQLite will not come upon a damaged page in a later write.
+
+        That write would be the last of this life, and of the next ones, too: nobody would set the
+        journal aside. It takes about 15 ms for 70 MB.
+        """
+        findings = misplaced(self._writer)
+        if findings:
+            raise damaged(self.path, findings[0])
 
     def _first_facts(self, cluster: str, node: str) -> dict[str, object]:
         return {

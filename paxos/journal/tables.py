@@ -200,6 +200,11 @@ def empty_log(db: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def misplaced(db: sqlite3.Connection) -> list[str]:
+    """Return what SQLite finds wrong with its pages and indexes, which hold no checksums."""
+    return [row[0] for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
+
+
 def create_tables(db: sqlite3.Connection, about: dict[str, object]) -> None:
     """Make the tables and the facts about the journal; inside a transaction."""
     for statement in SCHEMA:

@@ -19,7 +19,7 @@ from paxos.journal.checks import (
     checked_value,
 )
 from paxos.journal.lock import JournalLock
-from paxos.journal.tables import connect, is_new, read_facts
+from paxos.journal.tables import connect, is_new, misplaced, read_facts
 from paxos.journal.witness import Mark, Witness, doubt
 
 _VOTES = "SELECT slot, number, node, note, value, crc FROM votes ORDER BY slot"
@@ -68,7 +68,7 @@ def _verify(db: sqlite3.Connection, path: Path) -> Report:
     if is_new(db, path):
         return Report({}, (_missing_witness(path) or "the file is empty",))
     facts = read_facts(db, path)
-    findings = [f"SQLite: {row[0]}" for row in db.execute("PRAGMA quick_check") if row[0] != "ok"]
+    findings = [f"SQLite: {finding}" for finding in misplaced(db)]
     findings += _rows(db, path)
     findings += _log(db, path, facts)
     findings += _witness(path, facts)

@@ -438,3 +438,20 @@ def test_a_flipped_bit_anywhere_is_never_taken_for_a_value(open_sqlite: Open) ->
             found += 1
         journal.close()
     assert found > 15
+
+
+@pytest.mark.parametrize("part", ["pieces", "sqlite_autoindex_pieces_1", "snapshots"])
+def test_a_damaged_page_that_holds_nothing_yet_is_found_before_a_write_comes_upon_it(
+    open_sqlite: Open, part: str
+) -> None:
+    """Nothing is read from it at the opening, and the write would end the node's life."""
+    journal = open_sqlite()
+    journal.write([Voted(0, BALLOT, "a")])
+    journal.close()
+    (page,) = run(journal.path, f"SELECT rootpage FROM sqlite_master WHERE name = '{part}'")[0]
+    assert isinstance(page, int)
+    damaged = bytearray(journal.path.read_bytes())
+    damaged[(page - 1) * 4096 + 1] ^= 1 << 3  # where its list of free places begins
+    journal.path.write_bytes(damaged)
+    with pytest.raises(JournalCorrupt, match="is damaged"):
+        open_sqlite()

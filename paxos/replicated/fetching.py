@@ -31,7 +31,7 @@ SHORTEST_PATIENCE = 0.02
 LONGEST_PATIENCE = 1.0
 
 STALLED = 1.0
-"""Seconds without a piece, and at least four times the patience, until another node is asked."""
+"""Seconds without a piece, and at least twice the patience, until another node is asked."""
 
 
 @define
@@ -84,7 +84,7 @@ class Fetching:
 
     def stalled(self, now: float) -> bool:
         """Tell whether the source seems to be gone."""
-        return now - self.heard > max(STALLED, 4 * self.patience)
+        return now - self.heard > max(STALLED, 2 * self.patience)
 
     def change_source(self, source: str, now: float) -> Effects:
         """Go on with another node that has the same snapshot."""

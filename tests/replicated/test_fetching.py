@@ -7,7 +7,14 @@ import pytest
 
 from paxos.protocol.effects import Effects, PersistLater, Send, Wake
 from paxos.protocol.records import Piece, Snapshotted
-from paxos.replicated.fetching import FIRST_WINDOW, MAX_REQUESTED, MAX_WINDOW, STALLED, Fetching
+from paxos.replicated.fetching import (
+    FIRST_WINDOW,
+    LONGEST_PATIENCE,
+    MAX_REQUESTED,
+    MAX_WINDOW,
+    STALLED,
+    Fetching,
+)
 from paxos.replicated.snapshot import PIECE_BYTES
 from paxos.replicated.snapshot_messages import FetchPieces, SnapshotPiece
 
@@ -112,6 +119,17 @@ def test_piece_is_kept_once_and_only_if_it_is_whole() -> None:
     wanted.on_piece(piece(PIECE_BYTES + 5, 0), 0.2)
     assert wanted.complete
     assert wanted.arrived_bytes == PIECE_BYTES + 5
+
+
+def test_source_that_is_gone_is_left_soon_though_its_pieces_took_long() -> None:
+    """Pieces that lay about while this node was paused make it patient, but not for ever."""
+    wanted = fetching(20 * PIECE_BYTES)
+    wanted.wake(0.0)
+    for index in range(4):
+        wanted.on_piece(piece(20 * PIECE_BYTES, index), 0.001 if index % 2 else 3.0)
+    assert wanted.patience == LONGEST_PATIENCE
+    assert not wanted.stalled(wanted.heard + STALLED)
+    assert wanted.stalled(wanted.heard + 2.01)
 
 
 def test_another_source_is_asked_for_what_is_missing_and_for_nothing_else() -> None:

@@ -196,7 +196,7 @@ def test_forgotten_promise_to_a_ballot_of_its_own_may_count_for_nothing() -> Non
         checker.persisted("c", [Promised(promised)])
         checker.forgotten("c", [], noticed=True)
         checker.persisted("a", [Promised(B3)])
-        again = [Promised(promised), Readmitted(promised)]
+        again: list[Record] = [Promised(promised), Readmitted(promised)]
         if not counts:
             checker.persisted("c", again)
             continue

@@ -36,7 +36,17 @@ BELOW = {
 The empty name is ``paxos/__init__.py``, the face that the top layers may use as a user does.
 """
 
-PURE = {"__future__", "attrs", "collections", "enum", "itertools", "math", "typing", "zlib"}
+PURE = {
+    "__future__",
+    "attrs",
+    "collections",
+    "enum",
+    "itertools",
+    "math",
+    "operator",
+    "typing",
+    "zlib",
+}
 """All that the pure layers take from elsewhere: no clock, randomness, socket, disk or Trio.
 
 Of ``zlib`` it is the checksum, which is arithmetic."""

@@ -217,7 +217,7 @@ class LogLearner:
         assert isinstance(value, Batch | Leadership | NoOp)
         assert deliver.slot == self.state.position, "every slot takes effect once, in order"
         applied = self.state.apply(deliver.slot, value, self.learner.name)
-        self.settled += (command for command, _, _ in applied.results)
+        self.settled += [command for command, _, _ in applied.results]
         self.growth.add(1, applied.log_bytes)
         if self.state.position % COMPARED_EVERY:
             return (applied,)

@@ -185,7 +185,7 @@ class LogProposer:
             self.own.pop(command, None)
         self.leadership = progress.leadership
         for slot in [slot for slot in self.proposed if slot < progress.frontier]:
-            self.known.difference_update(c.id for c in self.proposed.pop(slot).commands)
+            self.known.difference_update([c[:2] for c in self.proposed.pop(slot).commands])
         effects = self.reading.advance(progress.frontier)
         effects += self.candidacy.advance(progress.frontier)
         return effects if known else effects + self._notice(leader, now)

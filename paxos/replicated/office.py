@@ -112,9 +112,9 @@ class Office:
 
         The first decree of that ends the terms of the former one, so their bodies end before.
         """
-        if self.outlived and not any(each.working for each in self.standings.values()):
-            node, boot = self.session
-            last = self.state.sessions.boot(node)
+        node, boot = self.session
+        last = self.state.sessions.boot(node)
+        if last > boot and not any(each.working for each in self.standings.values()):
             self.session = Session(node, last + 1 + boot % BOOT_CHANCE)
             self._announced = False
         return self.session

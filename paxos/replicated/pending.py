@@ -79,10 +79,12 @@ class Pending:
     def add(self, source: str, commands: Iterable[Command], known: Container[CommandId]) -> None:
         """Let a node's commands wait, but for those that are ``known``; drop and count the rest."""
         for command in commands:
-            key, size = command.id, command.size
+            session, number, data = command
+            key = session, number
             if key in known:
                 continue
-            line = (source, type(command.data) is bytes)
+            size = len(data) if type(data) is bytes else command.size
+            line = source, type(data) is bytes
             queue = self.queues.get(line) or self.queues.setdefault(line, Queue())
             if key in queue.commands:
                 continue

@@ -7,10 +7,11 @@ position on every node, whoever proposed a command, however often, through which
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
-from paxos.replicated.values import CLIENT_PREFIX, Command, Result
+from paxos.replicated.values import CLIENT_PREFIX, Command, Result, Session
 
 SESSION_WINDOW = 1 << 16
 """A node's number this far below its highest is refused: it may have been applied already."""
@@ -94,6 +95,23 @@ class Sessions:
         if applied is None or applied.boot < boot:
             applied = self.nodes[name] = AppliedNumbers(boot)
         return applied.boot == boot and applied.add(number)
+
+    def take_run(self, session: Session, commands: Sequence[Command]) -> bool:
+        """Note these commands of a node's session where they all come next in it.
+
+        Then each is applied for the first time. Where not, nothing is noted, and `first_time`
+        tells of one after the other.
+        """
+        applied = self.nodes.get(session.node)
+        if applied is None or applied.boot != session.boot or applied.above:
+            return False
+        low = applied.low
+        for _, number, _ in commands:
+            if number != low:
+                return False
+            low += 1
+        applied.low = low
+        return True
 
     def boot(self, node: str) -> int:
         """Return the newest boot of a node whose commands were applied; 0 if none ever was."""

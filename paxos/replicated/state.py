@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Protocol, runtime_checkable
 
 from attrs import define, field, frozen
@@ -28,6 +30,8 @@ from paxos.replicated.values import (
     Session,
 )
 
+_session_of = itemgetter(0)
+
 MAX_ERROR = 4000
 """How much is kept of an error's text, in characters."""
 
@@ -40,6 +44,13 @@ def in_words(error: Exception) -> str:
         text = f"(str() of it raised {type(another).__name__})"
     text = f"{type(error).__name__}: {text}"[:MAX_ERROR]
     return text.encode(errors="replace").decode()  # a lone surrogate has no bytes
+
+
+def _said(result: Result | Ruling) -> bytes:
+    """Return what nodes compare of a result."""
+    if isinstance(result, Failure):  # its kind: texts differ between versions of Python
+        return result.kind.encode()
+    return result if isinstance(result, bytes) else str(result).encode()
 
 
 class StateMachine(Protocol):
@@ -162,37 +173,41 @@ class ReplicatedState:
 
     def _take_all(self, commands: Iterable[Command], mine: str, done: Done) -> None:
         """Let commands take effect that never did before, and find the results that are wanted."""
-        last: Session | None = None
-        own = client = False
-        for command in commands:
-            session, number, data = command
-            if session is not last:  # commands of one session mostly come together
-                last, own = session, session.node == mine
-                client = session.node.startswith(CLIENT_PREFIX)
-            if not own or type(data) is not bytes:
+        for session, group in groupby(commands, _session_of):
+            run = list(group)
+            own = session.node == mine
+            if not own or {type(data) for _, _, data in run} != {bytes}:
                 done.urgent = True
-            result: Result | Ruling | None = None
-            if self.sessions.first_time(command):
-                done.fresh.append(command)
-                result = self._take(command, done)
-            if own:
-                done.results.append(((session, number), done.slot, result))
-            elif client:
-                if isinstance(result, bytes | Failure):
-                    self.sessions.keep(command, done.slot, result)
-                done.results.append(self._client_result(command))
+            if self.sessions.take_run(session, run):  # nearly always
+                results = self._take(run, done)
+                if own:
+                    done.results += zip([c[:2] for c in run], repeat(done.slot), results)
+            else:
+                for command in run:
+                    self._take_if_new(command, own, done)
 
-    def _take(self, command: Command, done: Done) -> Result | Ruling:
-        """Give a command to the machine, or a decree to the part of the state that it is for."""
-        session, _, data = command
-        if isinstance(data, Decree):
-            ruling = self._decree(data, done.slot, session, done.changes)
-            done.said.append(str(ruling).encode())
-            return ruling
-        result = self._apply(data)
-        # of a failure only its kind: texts differ between versions of Python and its libraries
-        done.said.append(result if isinstance(result, bytes) else result.kind.encode())
-        return result
+    def _take_if_new(self, command: Command, own: bool, done: Done) -> None:
+        result: Result | Ruling | None = None
+        if self.sessions.first_time(command):
+            (result,) = self._take((command,), done)
+        if own:
+            done.results.append((command.id, done.slot, result))
+        elif command.session.node.startswith(CLIENT_PREFIX):
+            if isinstance(result, bytes | Failure):
+                self.sessions.keep(command, done.slot, result)
+            done.results.append(self._client_result(command))
+
+    def _take(self, commands: Sequence[Command], done: Done) -> list[Result | Ruling]:
+        """Give commands to the machine, and decrees to the parts of the state that they are for."""
+        results = [
+            self._decree(data, done.slot, session, done.changes)
+            if isinstance(data, Decree)
+            else self._apply(data)
+            for session, _, data in commands
+        ]
+        done.fresh += commands
+        done.said += [said if type(said) is bytes else _said(said) for said in results]
+        return results
 
     def _decree(self, decree: Decree, slot: int, session: Session, changes: list[Change]) -> Ruling:
         if isinstance(decree, EffectDecree):

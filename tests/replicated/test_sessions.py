@@ -85,6 +85,41 @@ def test_no_number_is_ever_new_twice(numbers: list[int], window: int) -> None:
             assert all(other >= applied.low for other in applied.above)
 
 
+@given(st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=4), max_size=12))
+def test_run_is_taken_whole_only_where_each_of_its_commands_is_new(runs: list[list[int]]) -> None:
+    sessions, one_by_one = Sessions(), Sessions()
+    for numbers in runs:
+        run = [command("node1", number) for number in numbers]
+        taken = sessions.take_run(run[0].session, run)
+        first = [taken or sessions.first_time(one) for one in run]
+        assert first == [one_by_one.first_time(one) for one in run]
+        assert sessions == one_by_one
+
+
+def test_run_that_comes_next_is_taken_whole() -> None:
+    sessions = Sessions({"node1": AppliedNumbers(boot=0)})
+
+    def taken(*numbers: int) -> bool:
+        return sessions.take_run(Session("node1", 0), [command("node1", n) for n in numbers])
+
+    assert taken(0, 1, 2)
+    assert not taken(2, 3)
+    assert not taken(4)
+    assert not taken(3, 5)
+    assert taken(3, 4)
+    assert sessions.nodes["node1"] == AppliedNumbers(boot=0, low=5)
+
+
+def test_run_of_another_life_or_of_an_unknown_node_is_not_taken_whole() -> None:
+    sessions = Sessions()
+    first, second = command("node1", 0, boot=2), command("node1", 1, boot=2)
+    assert not sessions.take_run(first.session, [first])
+    assert sessions.first_time(first)
+    assert not sessions.take_run(Session("node1", 1), [command("node1", 1, boot=1)])
+    assert sessions.take_run(second.session, [second])
+    assert not sessions.first_time(second)
+
+
 def test_newer_life_of_a_node_ends_its_older_one() -> None:
     sessions = Sessions()
     assert sessions.first_time(command("node1", 7, boot=1))

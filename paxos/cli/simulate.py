@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -17,7 +17,10 @@ from rich.table import Table
 from paxos.cli.options import JSON, Number
 from paxos.testing.mutants import MUTANTS, mutated
 from paxos.testing.simulation import (
+    MOST_RUNS,
     Campaign,
+    Outcome,
+    Plan,
     Run,
     Setting,
     Simulation,
@@ -145,12 +148,18 @@ def _somewhere(scheduler: str | None) -> Iterator[Run | None]:
         raise click.ClickException(f"the Dask scheduler {scheduler}: {error}") from None
 
 
-def _campaign(seeds: range, setting: Setting, jobs: int, run: Run | None, as_json: bool) -> int:
-    columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many of the runs are done; return what hears of some more."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("seeds", total=len(seeds))
-        campaign = run_campaign(seeds, setting, jobs, lambda n: progress.advance(task, n), run)
+        yield partial(progress.advance, progress.add_task(what, total=total))
+
+
+def _campaign(seeds: range, setting: Setting, jobs: int, run: Run | None, as_json: bool) -> int:
+    with _progress("seeds", len(seeds)) as advance:
+        campaign = run_campaign(seeds, setting, jobs, advance, run)
     if as_json:
         click.echo(json.dumps(_describe(campaign)))
     else:
@@ -195,7 +204,13 @@ def _show(campaign: Campaign) -> None:
 def _explain(seed: int, setting: Setting) -> None:
     """Print on standard error how to see the failure again, with as few faults as possible."""
     whole = simulation_of(seed, setting).plan
-    plan = shrink(whole, partial(run_seed, seed, setting))
+    with _progress(f"runs to find the fewest faults for seed {seed}", MOST_RUNS) as advance:
+
+        def run(plan: Plan) -> Outcome:
+            advance(1)
+            return run_seed(seed, setting, plan)
+
+        plan = shrink(whole, run)
     simulation = simulation_of(seed, setting, plan, keep_trace=True)
     with mutated(setting.mutant) if setting.mutant else nullcontext():
         simulation.run()

@@ -2,6 +2,7 @@
 
 from paxos.testing.simulation.action import Action, Plan
 from paxos.testing.simulation.campaign import (
+    MOST_RUNS,
     Campaign,
     Run,
     Setting,
@@ -14,6 +15,7 @@ from paxos.testing.simulation.plan import draw_plan
 from paxos.testing.simulation.simulation import Outcome, Simulation
 
 __all__ = [
+    "MOST_RUNS",
     "Action",
     "Campaign",
     "Outcome",

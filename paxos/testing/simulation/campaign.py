@@ -49,6 +49,9 @@ SIZES = (*(3,) * 8, 4, 5)
 ENOUGH = 500
 """So many seeds meet every fault."""
 
+MOST_RUNS = 300
+"""In how many runs a plan is made shorter."""
+
 
 @frozen
 class Setting:
@@ -168,7 +171,7 @@ def _run_here(chunks: Iterator[range], setting: Setting) -> Generator[list[Outco
     return (run_seeds(chunk, setting) for chunk in chunks)
 
 
-def shrink(plan: Plan, run: Callable[[Plan], Outcome], most: int = 300) -> Plan:
+def shrink(plan: Plan, run: Callable[[Plan], Outcome], most: int = MOST_RUNS) -> Plan:
     """Return a shortest plan with which ``run`` still fails in the same way, as far as found.
 
     It leaves out ever smaller parts of the plan, in at most ``most`` runs (delta debugging: Zeller

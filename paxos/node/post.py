@@ -12,7 +12,7 @@ from paxos.node.cluster import Cluster
 from paxos.node.inbox import Inbox
 from paxos.protocol.events import Event
 from paxos.protocol.messages import Accept, Chosen, Message
-from paxos.replicated.messages import Probe, Propose, Refused
+from paxos.replicated.messages import Knock, Propose, Refused
 from paxos.replicated.routing import ROUTES, Role
 from paxos.transport import KNOCK, Address, UnreliableTransport
 from paxos.wire import Wire, encode
@@ -90,7 +90,7 @@ class Post:
 
     def send(self, targets: tuple[str, ...], message: Message) -> None:
         """Send to each target: at once to this node's roles, at `flush` to others."""
-        if isinstance(message, Probe) and not message.answer:
+        if type(message) is Knock:
             self._knock(targets)
             return
         encoded: bytes | None = None
@@ -107,7 +107,7 @@ class Post:
                 self.flush()
 
     def _knock(self, targets: tuple[str, ...]) -> None:
-        """Send probes that want no answer: whether they are refused is all that matters."""
+        """Send what says nothing, at once: whether it is refused is all that matters."""
         for target in targets:
             if (address := self._addresses.get(target)) is not None:
                 self._transport.send(address, KNOCK)

@@ -28,7 +28,16 @@ from paxos.replicated.candidacy_states import (
 )
 from paxos.replicated.events import LeaderSuspected
 from paxos.replicated.incumbent import Incumbent
-from paxos.replicated.messages import Heard, Heartbeat, Poll, Polled, Probe, Refused, Resigned
+from paxos.replicated.messages import (
+    Heard,
+    Heartbeat,
+    Knock,
+    Poll,
+    Polled,
+    Probe,
+    Refused,
+    Resigned,
+)
 from paxos.replicated.rivals import Rivals
 from paxos.replicated.timing import FailureDetector, Wakefulness
 
@@ -127,7 +136,7 @@ class Candidacy(Incumbent):
         self.state = Following(beat.ballot, FailureDetector(self.pace.timing, now))
         self.rivals.forget()
         self.failures, self.last_leader, self.via, self.why = 0, beat.ballot.node, None, ""
-        return (*effects, *lost, Wake(*(self.pace.probing,) * 2))
+        return (*effects, *lost, Wake(*(self.pace.knocking,) * 2))
 
     def on_resigned(self, source: str, message: Resigned, now: float) -> Effects:
         """Stand at once, in the order of rank: there is no silence to wait for."""
@@ -153,7 +162,7 @@ class Candidacy(Incumbent):
             return self._give_up(state, now)
         grace = self.pace.grace
         state.doubted = now + grace
-        return (Send((source,), Probe(state.ballot, answer=True)), Wake(grace, grace))
+        return (Send((source,), Probe(state.ballot)), Wake(grace, grace))
 
     def _give_up(self, state: Following, now: float) -> Effects:
         """Stand in the order of rank, because the leader was refused and did not answer.
@@ -174,14 +183,14 @@ class Candidacy(Incumbent):
         return (LeaderSuspected(state.ballot, state.detector.silence(now)),)
 
     def _mind_the_leader(self, state: Following, now: float) -> Effects:
-        """Probe the leader, as long as it is neither refused nor silent for too long."""
+        """Knock at the leader's, as long as it is neither refused nor silent for too long."""
         detector, ballot = state.detector, state.ballot
         if state.doubted is not None and now >= state.doubted:
             return self._give_up(state, now)
         if not detector.suspects(now):
             # The ranks are staggered by less than a heartbeat: look again when it is time.
-            pause = max(min(state.left(now), self.pace.probing), 0.001)
-            return (*_probe(ballot), Wake(pause, pause))
+            pause = max(min(state.left(now), self.pace.knocking), 0.001)
+            return (Send((ballot.node,), Knock()), Wake(pause, pause))
         self.why = f"{ballot.node} led, and is silent"
         event = LeaderSuspected(ballot, detector.silence(now))
         return (event, *self._stand_in_turn(now))
@@ -203,7 +212,8 @@ class Candidacy(Incumbent):
                 effects += self._stand_later(stagger * (1 + self._rank()), deferred=True)
         elif isinstance(self.state, Following):
             self.rivals.declined = source, poll, now
-            effects = _probe(self.state.ballot)  # see at once whether the other is right
+            # see at once whether the other is right
+            effects = (Send((self.state.ballot.node,), Knock()),)
         state = self.state
         live = state.ballot if isinstance(state, Following) else self.proposer.highest
         reply = Polled(poll.number, poll.sent, granted, live, self.frontier)
@@ -249,7 +259,3 @@ class Candidacy(Incumbent):
         """Tell who has learned of the leader's end a moment earlier, and was declined."""
         asked = self._asked_lately(now)
         return self.on_poll(*asked, now) if asked else ()
-
-
-def _probe(leader: Ballot) -> Effects:
-    return (Send((leader.node,), Probe(leader, answer=False)),)

@@ -42,7 +42,7 @@ class Incumbent(Candidate):
     def on_probe(self, source: str, probe: Probe, now: float) -> Effects:
         """Answer a follower that fears this leader is gone."""
         ballot = self.proposer.state
-        if not probe.answer or not isinstance(ballot, Leading) or probe.ballot != ballot.ballot:
+        if not isinstance(ballot, Leading) or probe.ballot != ballot.ballot:
             return ()
         sign = self.heartbeats.sign_of_life(ballot.ballot, self.frontier, now)
         return (Send((source,), sign),)

@@ -9,7 +9,8 @@ message         from -> to                meaning
 `Heartbeat`     leader -> others          I lead at this ballot; the log is chosen to here
 `Heard`         follower -> leader        I hear you, and have learned to here
 `Resigned`      leader -> others          I stop leading now: do not wait for silence
-`Probe`         follower -> leader        its machine refuses it if its process is gone
+`Knock`         follower -> leader        nothing: its machine refuses it if its process is gone
+`Probe`         follower -> leader        answer with a heartbeat, if you still lead
 `Refused`       transport -> own roles    a peer's machine says that nobody listens there
 `Poll`          candidate -> others       would you promise me a ballot, if I began one?
 `Polled`        other -> candidate        yes, or no: I hear this leader
@@ -83,13 +84,19 @@ class Resigned(Message):
 
 
 @frozen
+class Knock(Message):
+    """Sent often, so that a dead leader's machine soon refuses one; there is nothing in it.
+
+    It travels as an empty datagram, which costs next to nothing, and no role hears of it.
+    """
+
+
+@frozen
 class Probe(Message):
-    """Sent often, so that a dead leader's machine soon refuses one."""
+    """Asks a leader whose machine has refused something whether it is there all the same."""
 
     ballot: Ballot
     """The leader's."""
-    answer: bool
-    """Whether a heartbeat is asked for in return."""
 
 
 @frozen

@@ -32,8 +32,8 @@ class Pace:
         return min(self.round_trip.mean, self.timing.suspicion / 4)
 
     @property
-    def probing(self) -> float:
-        """Between two probes of the leader: 10 ms, with the usual heartbeat."""
+    def knocking(self) -> float:
+        """Between two knocks at the leader's: 10 ms, with the usual heartbeat."""
         return 0.4 * self.timing.heartbeat
 
     @property

@@ -24,6 +24,7 @@ from paxos.replicated.messages import (
     Advanced,
     Heard,
     Heartbeat,
+    Knock,
     Poll,
     Polled,
     Probe,
@@ -68,6 +69,7 @@ ROUTES: Final[dict[type[Message], tuple[Role, ...]]] = {
     Heartbeat: ("proposer", "learner"),
     Heard: ("proposer", "learner"),
     Resigned: ("proposer",),
+    Knock: (),  # only whether it is refused matters
     Probe: ("proposer",),
     Refused: ("proposer",),  # from this node's own transport only
     Poll: ("proposer",),

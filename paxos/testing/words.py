@@ -37,6 +37,7 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     more.Heartbeat: lambda m: f"heartbeat {m.ballot}, learned to {m.frontier}",
     more.Heard: lambda m: f"heard {m.ballot}, learned to {m.frontier}",
     more.Resigned: lambda m: f"resigned {m.ballot}",
+    more.Knock: lambda m: "knock",
     more.Probe: lambda m: f"probe of {m.ballot}",
     more.Refused: lambda m: "nobody listens there",
     more.Poll: lambda m: f"poll {m.number}",

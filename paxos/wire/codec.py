@@ -137,7 +137,7 @@ LAYOUTS: Final[dict[int, tuple[type[Message], tuple[Field, ...]]]] = {
     22: (replicated.Submit, (NATURAL, DATA)),
     23: (replicated.Answer, (NATURAL, OUTCOME, SLOT_OR_NONE, DATA)),
     24: (replicated.AskStatus, (NATURAL,)),
-    26: (replicated.Probe, (BALLOT, FLAG)),
+    26: (replicated.Probe, (BALLOT,)),
     25: (
         replicated.Status,
         (

@@ -16,9 +16,8 @@ from paxos.journal import MemoryJournal
 from paxos.node.alarms import CloneFound
 from paxos.node.instrument import Instrument
 from paxos.node.opening import open_node
-from paxos.protocol.ballot import Ballot
 from paxos.protocol.events import Event
-from paxos.replicated.messages import Probe, Propose, Submit
+from paxos.replicated.messages import Knock, Propose, Submit
 from paxos.replicated.values import Command, Session
 from paxos.testing import MemoryTransport, Network
 from paxos.transport import Address
@@ -108,7 +107,7 @@ async def test_what_a_member_or_client_may_not_send_is_dropped_and_counted(
     assert house.node(leader).statistics()["unfit"] == counts["unfit"] + 3
     assert house.applied(leader) == []
     knocked = house.node(other).statistics()["unroutable"]
-    post.send(("nobody",), Probe(Ballot(1, "nobody"), answer=False))
+    post.send(("nobody",), Knock())
     assert house.node(other).statistics()["unroutable"] == knocked + 1
 
 

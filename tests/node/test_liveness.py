@@ -90,7 +90,7 @@ async def test_candidates_that_are_heard_and_hear_nobody_hold_nobody_up(
 async def test_leader_whose_process_dies_is_replaced_as_soon_as_its_machine_refuses_something(
     open_house: OpenHouse, autojump_clock: MockClock, drawn: Random
 ) -> None:
-    """Probes come every 10 ms; a poll, a ballot and its leadership take a few round trips."""
+    """Knocks come every 10 ms; a poll, a ballot and its leadership take a few round trips."""
     house = open_house(drawn.choice((3, 5)))
     await house.start()
     leader = await house.leader()

@@ -9,7 +9,7 @@ from paxos.protocol.effects import Effects, Send
 from paxos.protocol.messages import Prepare
 from paxos.replicated.candidacy import Candidacy
 from paxos.replicated.candidacy_states import Following
-from paxos.replicated.messages import Heartbeat, Poll, Polled, Probe, Refused, Resigned
+from paxos.replicated.messages import Heartbeat, Knock, Poll, Polled, Probe, Refused, Resigned
 from tests.replicated.candidates import LED, TIMING, alarm, candidacy, follower, polling, sent
 
 
@@ -99,9 +99,9 @@ def test_candidate_that_begins_a_ballot_is_made_room_for_again() -> None:
 # Refusals: a leader's machine says that its process is gone.
 
 
-def test_follower_probes_its_leader_more_often_than_it_hears_it() -> None:
+def test_follower_knocks_at_its_leaders_more_often_than_it_hears_it() -> None:
     effects = follower("b").wake(7.01)
-    assert Send(("a",), Probe(LED, answer=False)) in effects
+    assert Send(("a",), Knock()) in effects
     assert alarm(effects).latest < TIMING.heartbeat
 
 
@@ -109,7 +109,7 @@ def refused(name: str, now: float = 7.01) -> tuple[Candidacy, Effects]:
     """A follower whose leader was refused and has not answered, and what it does about it."""
     doubting = follower(name)
     effects = doubting.handle("a", Refused(), now)
-    assert Send(("a",), Probe(LED, answer=True)) in effects
+    assert Send(("a",), Probe(LED)) in effects
     return doubting, doubting.wake(now + alarm(effects).earliest)
 
 
@@ -131,10 +131,10 @@ def test_refusal_of_anybody_but_the_leader_means_nothing() -> None:
 
 def test_node_that_hears_the_leader_agrees_to_no_candidacy_and_looks_after_it() -> None:
     (poll,) = sent(refused("b")[1])
-    answer, probe = sent(follower("c").handle("b", poll, 7.02))
+    answer, knock = sent(follower("c").handle("b", poll, 7.02))
     assert isinstance(answer, Polled)
     assert not answer.granted
-    assert probe == Probe(LED, answer=False)
+    assert knock == Knock()
 
 
 def test_refusal_is_believed_once_for_one_ballot() -> None:

@@ -81,8 +81,8 @@ def test_leader_that_lives_answers_and_is_followed_on() -> None:
     assert not any(isinstance(message, Poll) for message in sent(effects))
 
 
-def test_ordinary_probe_is_not_answered() -> None:
-    assert leading().handle("b", Probe(LED, answer=False), 8.0) == ()
+def test_probe_of_an_earlier_ballot_is_not_answered() -> None:
+    assert leading().handle("b", Probe(Ballot(0, "a")), 8.0) == ()
 
 
 @pytest.mark.parametrize(("open_slots", "stuck"), [((5, 6), False), ((7, 8), True), ((), True)])

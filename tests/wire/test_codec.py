@@ -18,6 +18,7 @@ from paxos.replicated.election_decrees import MAX_PRIORITY, MAX_PROCLAIMED, Resi
 from paxos.replicated.messages import (
     Advanced,
     Answer,
+    Knock,
     Outcome,
     OwnMessage,
     Polled,
@@ -417,7 +418,7 @@ def test_what_never_travels_is_not_encoded() -> None:
 
 def test_every_message_that_travels_has_a_layout() -> None:
     everything = {cls for cls in Message.__subclasses__() if cls.__module__.startswith("paxos.")}
-    assert everything - {OwnMessage, Refused} == {cls for cls, _ in LAYOUTS.values()}
+    assert everything - {OwnMessage, Refused, Knock} == {cls for cls, _ in LAYOUTS.values()}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from paxos.protocol.messages import Message
-from paxos.replicated.messages import Refused
+from paxos.replicated.messages import Knock, Refused
 from paxos.testing.simulation.world import World
 from paxos.testing.words import in_words
 from paxos.wire import Wire, encode
@@ -90,6 +90,9 @@ class Network:
             loss = max(loss, weather.dropping.get(type(message).__name__, 0.0))
         if loss and draw() < loss:
             self.injected["loss"] += 1
+            return
+        if type(message) is Knock:  # a datagram in which there is nothing to spoil
+            self._carry(source, target, message)
             return
         if weather.corruption and draw() < weather.corruption:
             self._corrupt(source, target, message)

@@ -19,7 +19,20 @@ PATIENCE: Final = 1.0
 """How long a fork waits at most for each lock of `Private.locks`, in seconds."""
 
 
-class Private(ABC):
+class Native:
+    """Knows in which process it was made."""
+
+    def __init__(self) -> None:
+        self.process: Final = os.getpid()
+        """Where it was made."""
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a fork of the one where it was made."""
+        return os.getpid() != self.process
+
+
+class Private(Native, ABC):
     """Base of what belongs to the process in which it was made."""
 
     locks: tuple[threading.Lock, ...] = ()
@@ -27,14 +40,8 @@ class Private(ABC):
     must not find half done."""
 
     def __init__(self) -> None:
-        self.process: Final = os.getpid()
-        """Where it was made."""
+        super().__init__()
         _all.add(self)
-
-    @property
-    def forked(self) -> bool:
-        """Whether this process is a fork of the one where it was made."""
-        return os.getpid() != self.process
 
     @abstractmethod
     def let_go(self) -> None:

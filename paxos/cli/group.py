@@ -10,6 +10,7 @@ import click
 
 from paxos.errors import ConfigError, PaxosError
 from paxos.node.cluster import Member
+from paxos.node.nursery import only_cause
 
 FAILED: Final = 1
 BAD_INPUT: Final = 2
@@ -34,20 +35,6 @@ class Commands(click.Group):
             click.echo(f"Error: {cause}", err=True)
             ctx.exit(BAD_INPUT if isinstance(cause, ConfigError) else FAILED)
         raise cause
-
-
-def only_cause(error: BaseException) -> BaseException:
-    """Unwrap the groups in which Trio reports what happened below a nursery.
-
-    Ctrl-C outranks whatever it brought down.
-    """
-    while isinstance(error, BaseExceptionGroup):
-        if error.subgroup(KeyboardInterrupt) is not None:
-            return KeyboardInterrupt()
-        if len(error.exceptions) > 1:
-            break
-        error = error.exceptions[0]
-    return error
 
 
 @contextmanager

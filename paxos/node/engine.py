@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 import trio
+from attrs import frozen
 
 from paxos.journal import Journal, JournalError
 from paxos.node.clock import Clock
@@ -40,6 +41,19 @@ HELD = "held"
 """The alarm for messages that wait for company."""
 
 
+@frozen
+class Equipment:
+    """What one node works with."""
+
+    cluster: Cluster
+    name: str
+    machine: StateMachine
+    journal: Journal
+    storage: Storage
+    post: Post
+    compaction: Compaction
+
+
 class Watcher:
     """What the engine tells the node."""
 
@@ -68,19 +82,10 @@ class Watcher:
 class Engine:
     """The roles of one node, and the tasks that run them."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        name: str,
-        machine: StateMachine,
-        journal: Journal,
-        storage: Storage,
-        post: Post,
-        watcher: Watcher,
-        compaction: Compaction,
-    ) -> None:
-        self._storage = storage
-        self._post = post
+    def __init__(self, equipment: Equipment, watcher: Watcher) -> None:
+        cluster, name, journal = equipment.cluster, equipment.name, equipment.journal
+        self._storage = storage = equipment.storage
+        self._post = post = equipment.post
         self._watcher = watcher
         self.timers = Timers()
         self.timers.register(HELD, self._post.release)
@@ -89,13 +94,13 @@ class Engine:
             Session(name, journal.boot),
             Majority(cluster.names),
             cluster.timing,
-            machine,
+            equipment.machine,
             journal.recover(),
             load=partial(load_snapshot, journal),
             window=cluster.window,
             doubt=journal.doubt,
             journal=lambda: journal.mark,
-            compaction=compaction,
+            compaction=equipment.compaction,
             clock=Clock().now,
         )
         self.teacher = Teacher(journal, storage, post, self.roles.learner.learner)

@@ -8,7 +8,6 @@ context manager a `Visit`, and the steps of an asynchronous iterator are corouti
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError, Future
@@ -18,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 import trio
 
 from paxos.errors import NodeClosed
-from paxos.forks import elsewhere
+from paxos.forks import Native, elsewhere
 
 AT_EXIT: Final = 5.0
 """How long a program that ends waits for the node to end in an orderly way, in seconds."""
@@ -141,7 +140,7 @@ class Visit(Generic[R]):
             self.ended.set_exception(error)
 
 
-class Host(Generic[T]):
+class Host(Native, Generic[T]):
     """A thread that runs Trio inside of a context manager, such as that of a node.
 
     A program that ends without leaving it leaves it all the same, so that a node can resign; but
@@ -151,7 +150,7 @@ class Host(Generic[T]):
     def __init__(
         self, manager: AbstractAsyncContextManager[T], interrupt: Callable[[T], object]
     ) -> None:
-        self._process = os.getpid()
+        super().__init__()
         self._token: trio.lowlevel.TrioToken | None = None
         self._early: list[Callable[[], object]] = []
         """What was to be called before Trio ran."""
@@ -160,11 +159,6 @@ class Host(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="paxos", daemon=True)
         self.inside = Visit(self, self._working(manager), interrupt)
         """The visit to the manager itself."""
-
-    @property
-    def forked(self) -> bool:
-        """Whether this is a fork of the process where the thread runs."""
-        return os.getpid() != self._process
 
     def start(self) -> None:
         """Start the thread, and enter the manager."""
@@ -211,7 +205,7 @@ class Host(Generic[T]):
 
     def _begin(self, task: Callable[[], Awaitable[None]], outcome: Future[Any]) -> None:
         if self.forked:
-            raise elsewhere(self._process)
+            raise elsewhere(self.process)
 
         def begin() -> None:
             if self._nursery is None:

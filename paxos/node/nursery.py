@@ -1,4 +1,4 @@
-"""A nursery for the inside of a context manager, which its user need not know of."""
+"""A nursery for the inside of a context manager, and what the errors are that come out of one."""
 
 from __future__ import annotations
 
@@ -29,3 +29,18 @@ async def open_nursery() -> AsyncIterator[trio.Nursery]:
         alone = True
     if alone and raised is not None:
         raise raised
+
+
+def only_cause(error: BaseException) -> BaseException:
+    """Unwrap the groups in which Trio reports what happened below a nursery.
+
+    Ctrl-C outranks whatever it brought down. Where several errors came together the group that has
+    them is returned.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        if error.subgroup(KeyboardInterrupt) is not None:
+            return KeyboardInterrupt()
+        if len(error.exceptions) > 1:
+            break
+        error = error.exceptions[0]
+    return error

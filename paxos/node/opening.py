@@ -10,6 +10,7 @@ import trio
 
 from paxos.journal import Journal
 from paxos.node.cluster import Cluster
+from paxos.node.engine import Equipment
 from paxos.node.instrument import Instrument
 from paxos.node.journal_file import is_quick, open_journal
 from paxos.node.key_file import watch_keys
@@ -81,16 +82,10 @@ async def open_node(
         try:
             quick = own_journal and is_quick(journal)
             async with open_storage(journal, quick=quick) as storage:
-                services = Services(
-                    cluster,
-                    name,
-                    machine,
-                    journal,
-                    storage,
-                    post,
-                    instruments,
-                    compaction or Compaction(),
+                equipment = Equipment(
+                    cluster, name, machine, journal, storage, post, compaction or Compaction()
                 )
+                services = Services(equipment, instruments)
                 await post.resolve()
                 async with open_nursery() as nursery:
                     nursery.start_soon(services.run)

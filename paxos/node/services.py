@@ -7,26 +7,23 @@ from collections.abc import Iterable
 import trio
 
 from paxos.errors import CommandFailed, CommandTooLarge, NodeClosed, PaxosError, StateDiverged
-from paxos.journal import Journal, JournalError
-from paxos.node.cluster import Cluster
+from paxos.journal import JournalError
 from paxos.node.desk import Desk
 from paxos.node.effects import Turns
 from paxos.node.election_service import ElectionService
-from paxos.node.engine import Engine, Watcher
+from paxos.node.engine import Engine, Equipment, Watcher
 from paxos.node.instrument import Instrument
-from paxos.node.post import Post
+from paxos.node.nursery import only_cause
 from paxos.node.proposals import Proposals
 from paxos.node.readers import Readers
-from paxos.node.storage import Storage
 from paxos.node.watching import Growth, View
 from paxos.protocol.events import Event
 from paxos.protocol.records import Snapshotted
-from paxos.replicated.compaction import Compaction
 from paxos.replicated.decrees import Decree, Ruling
 from paxos.replicated.events import StateDiverged as Diverging
 from paxos.replicated.messages import Adopted
 from paxos.replicated.snapshot_messages import Installed, SnapshotWanted
-from paxos.replicated.state import Applied, QueryableStateMachine, StateMachine, in_words
+from paxos.replicated.state import Applied, QueryableStateMachine, in_words
 from paxos.replicated.values import (
     MAX_COMMAND_BYTES,
     Command,
@@ -39,29 +36,20 @@ from paxos.replicated.values import (
 class Services(Watcher):
     """Serves the application, clients and elections, and hears what becomes of it."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        name: str,
-        machine: StateMachine,
-        journal: Journal,
-        storage: Storage,
-        post: Post,
-        instruments: tuple[Instrument, ...],
-        compaction: Compaction,
-    ) -> None:
+    def __init__(self, equipment: Equipment, instruments: tuple[Instrument, ...]) -> None:
+        name, post = equipment.name, equipment.post
         self.name = name
         self.closed = False
-        self.journal = journal
-        self.storage = storage
+        self.journal = equipment.journal
+        self.storage = equipment.storage
         self.view = View(None)
         self.growth = Growth()
-        self.engine = Engine(cluster, name, machine, journal, storage, post, self, compaction)
+        self.engine = Engine(equipment, self)
         self.roles = roles = self.engine.roles
         self.desk = Desk(self, post)
         self.proposals = Proposals(name, roles.proposer, post, roles.next_id)
         self.readers = Readers(roles.proposer, roles.learner.learner, post)
-        self.elections = ElectionService(self, roles, self.engine.timers, cluster.timing)
+        self.elections = ElectionService(self, roles, self.engine.timers, equipment.cluster.timing)
         self.turns = Turns()
         self.post = post
         self._instruments = instruments
@@ -80,7 +68,9 @@ class Services(Watcher):
                     nursery.start_soon(self.desk.run)
         except BaseException as error:
             self.closed = True
-            why = f"the node has ended by itself: leave its block, which raises {_first(error)!r}"
+            why = (
+                f"the node has ended by itself: leave its block, which raises {only_cause(error)!r}"
+            )
             self._end(NodeClosed(why))
             raise
         finally:
@@ -211,13 +201,6 @@ class Services(Watcher):
         self.readers.end(why)
         self.growth.tell()
         self._saving.tell()
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return an error itself, or the first of a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def checked(command: object) -> bytes:

@@ -15,7 +15,6 @@ right.
 from __future__ import annotations
 
 import math
-import os
 import queue
 import resource
 import socket
@@ -32,6 +31,7 @@ from typing import Final, TypeVar
 import trio
 from attrs import define, frozen
 
+from paxos.forks import Native
 from paxos.journal import Journal
 from paxos.journal.snapshots import pieces_of, snapshot_records
 from paxos.protocol.records import Piece, Record, Snapshotted
@@ -182,13 +182,13 @@ async def open_storage(journal: Journal, *, quick: bool = False) -> AsyncIterato
     # that wants to exit (a second Ctrl-C, an internal error) must not wait for it.
     thread = threading.Thread(target=storage.run, name="journal", daemon=True)
     thread.start()
-    process = os.getpid()
+    here = Native()
     # A system task, since a nursery here would wrap what the block raises in a group.
     trio.lowlevel.spawn_system_task(storage.flush_regularly)
     try:
         yield storage
     finally:
-        if os.getpid() == process:  # a fork has no such thread
+        if not here.forked:  # a fork has no such thread
             with trio.CancelScope(shield=True):
                 await storage.finish()
             thread.join()

@@ -35,9 +35,10 @@ from paxos.replicated.state import ReplicatedState
 from paxos.replicated.timing import Timing
 from paxos.replicated.values import Leadership, Session
 
-BOOT_CHANCE = 1 << 20
-"""Makes sessions differ that two lives of a node put after the same one: what a boot is above a
-multiple of this is left to chance, and to microseconds."""
+SPREAD = 1 << 20
+"""How far above an outlived session the next may be: as far as this node's boot is above a multiple
+of this. That is left to microseconds, and to the chance that is in each boot, so two lives of a
+node hardly ever put the same one after it."""
 
 SOON = 0.0002
 """No alarm is set for less, in seconds: where a clock is coarse, it would ring without end."""
@@ -115,7 +116,7 @@ class Office:
         node, boot = self.session
         last = self.state.sessions.boot(node)
         if last > boot and not any(each.working for each in self.standings.values()):
-            self.session = Session(node, last + 1 + boot % BOOT_CHANCE)
+            self.session = Session(node, last + 1 + boot % SPREAD)
             self._announced = False
         return self.session
 

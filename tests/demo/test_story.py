@@ -40,7 +40,6 @@ def test_whatever_happens_to_leaders_nobody_is_forgotten_or_charged_twice(tmp_pa
     assert sum(epoch["charges"] for epoch in verdict["epochs"]) == 40
     assert len(verdict["epochs"]) >= 4
     assert len(verdict["failovers_ms"]) >= 3  # a short cut may pass unnoticed
-    assert verdict["fenced_attempts"] >= 0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -63,8 +63,7 @@ async def test_leader_whose_state_differs_makes_way(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
+    leader, _ = await house.led()
     spoil(house, leader)
     others = [name for name in house.names if name != leader]
     await grow(house, others[0], COMPARED_EVERY)

@@ -61,8 +61,7 @@ async def test_concurrent_proposals_share_slots(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
+    leader, _ = await house.led()
     await propose_all(house, {b"%d" % number: leader for number in range(1000)})
     assert len(house.batches(leader)) < 50
     assert len(house.applied(leader)) == 1000
@@ -220,10 +219,8 @@ async def test_as_many_proposals_as_wait_at_once_are_all_answered(
 ) -> None:
     """More than fit any inbox, and all in the same turn of the loop."""
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
     count = module.MAX_IN_FLIGHT + 1000
-    for name in (leader, next(name for name in house.names if name != leader)):
+    for name in await house.led():
         with trio.fail_after(30):
             answers = await propose_all(
                 house, {b"%s %d" % (name.encode(), n): name for n in range(count)}
@@ -312,8 +309,7 @@ async def test_two_failed_journals_of_three_stop_the_cluster(
     open_house: OpenHouse, autojump_clock: MockClock
 ) -> None:
     house = open_house()
-    await house.start()
-    leader = (await house.leader()).leader
+    leader, _ = await house.led()
     others = [name for name in house.names if name != leader]
     for name in others:
         house.journals[name].fail("the disk is full")

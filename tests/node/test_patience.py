@@ -36,8 +36,7 @@ def takes(delays: int, most: float = 0.0) -> Iterator[None]:
 async def settled(open_house: OpenHouse) -> tuple[House, str, list[str]]:
     """A cluster with a leader that has nothing to do."""
     house = open_house(faults=STEADY, max_datagram=60_000)
-    await house.start()
-    leader = (await house.leader()).leader
+    leader, _ = await house.led()
     await trio.sleep(1)
     return house, leader, [name for name in house.names if name != leader]
 

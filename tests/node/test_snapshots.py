@@ -284,8 +284,7 @@ async def test_leader_that_waits_for_a_snapshot_makes_room_for_one_that_needs_no
 ) -> None:
     """However long that takes: the next behind a lost leader may be far behind in the log, too."""
     house = open_house(compaction=OFTEN)
-    await house.start()
-    leader = (await house.leader()).leader
+    leader, _ = await house.led()
     first, second = (house.names[(house.names.index(leader) + n) % 3] for n in (1, 2))
     house.isolate(first)
     await propose(house, leader, 100)

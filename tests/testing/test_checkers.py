@@ -22,6 +22,7 @@ from paxos.replicated.state import Applied
 from paxos.replicated.values import Command, Leadership, Session
 from paxos.testing.checkers import (
     Answers,
+    AtMostOnce,
     EffectsOnce,
     Forward,
     HighestVote,
@@ -247,3 +248,14 @@ def test_what_is_known_of_a_journal_does_not_become_less() -> None:
         checker.turned("a", roles)
     checker.restarted("a", roles)
     checker.turned("a", roles)
+
+
+def test_command_is_taken_for_a_repetition_only_after_it_took_effect() -> None:
+    checker = AtMostOnce()
+    old, new = (Command(Session("a", boot), 0, b"x") for boot in (1, 2))
+    checker.applied("a", Applied(0, NOOP, (new,), ((new.id, 0, b""),)))
+    checker.applied("a", Applied(1, NOOP, (), ((new.id, 1, None),)))
+    checker.applied("a", Applied(2, NOOP, (), ((old.id, 2, None),)))  # of an earlier life: void
+    lost = Command(Session("a", 2), 1, b"y")
+    with pytest.raises(Violation, match="for a repetition, and it never took effect"):
+        checker.applied("a", Applied(3, NOOP, (), ((lost.id, 3, None),)))

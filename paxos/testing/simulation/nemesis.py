@@ -355,7 +355,7 @@ class Nemesis:
         weather.cut = {link for link in weather.cut if link not in kept}
         weather.loss = weather.duplication = weather.straggling = 0.0
         weather.corruption = weather.replay = weather.refusal = 0.0
-        weather.delay, weather.small = (0.0001, 0.001), False
+        weather.delay = (0.0001, 0.001)  # small datagrams may stay: they are no fault
         weather.filtered = set()
         self.do_hurry()
         simulation.paused_checks = 0.0

@@ -30,6 +30,9 @@ THINKING = (0.0, 0.01)
 """Seconds from the check of a term to the act that relies on it, and from there to the next."""
 
 
+HASTE = 0.3
+"""The share of runs whose rests and terms are much shorter: what is late comes in another term."""
+
 LAST_MINUTE = 0.3
 """The share of terms at whose end a leader begins an effect: it is decided late, if at all."""
 
@@ -55,6 +58,8 @@ class Campaigner:
         self._world = simulation.world
         self._random = simulation.world.random(f"campaigner {process.name}")
         self._works: dict[str, Work] = {}
+        self._pace = 0.1 if self._world.random("haste").random() < HASTE else 1.0
+        """By what rests and terms are shorter."""
 
     def start(self) -> None:
         """Begin, in each new life of the node."""
@@ -73,7 +78,7 @@ class Campaigner:
     def won(self, name: str, epoch: int) -> None:
         """Hear that the node leads: begin to work."""
         leadership = Leadership(self._process.name, epoch, name)
-        work = Work(leadership, self._world.now + self._random.uniform(*TERM))
+        work = Work(leadership, self._world.now + self._random.uniform(*TERM) * self._pace)
         self._works[name] = work
         if not self._simulation.campaigners_work:
             self._stop(work)
@@ -94,7 +99,7 @@ class Campaigner:
         self._process.later(delay, step, *arguments)  # type: ignore[arg-type]
 
     def _rest(self, name: str) -> None:
-        self._later(self._random.uniform(*REST), self._stand, name)
+        self._later(self._random.uniform(*REST) * self._pace, self._stand, name)
 
     def _stand(self, name: str) -> None:
         if not self._simulation.campaigners_work:

@@ -15,7 +15,7 @@ WAYS: Final = ("cut", "cut", "rival", "deaf", "mute", "open")
 """How the leader is kept from hearing of its rival; see `Nemesis.do_depose`."""
 
 DAWDLING: Final = (
-    "Accepted", "Chosen", "Heartbeat", "Prepare", "Promise", "Readable", "Rejected",
+    "Accepted", "Chosen", "Heard", "Heartbeat", "Prepare", "Promise", "Readable", "Rejected",
 )  # fmt: skip
 """Kinds of messages that may be late when it matters."""
 
@@ -28,7 +28,7 @@ def coups(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     actions: list[Action] = []
     for _ in range(random.randint(1, 4)):
         at, rival = random.uniform(0.1, end), random.choice(names)
-        actions += _prelude(random, at)
+        actions += _prelude(random, names, at)
         actions.append(Action(at, "depose", (rival, random.choice(WAYS))))
         actions += _reads(random, names, rival, at)
         actions.append(Action(at + random.choice((0.03, 0.1, 0.4)) * random.random(), "heal"))
@@ -60,7 +60,7 @@ def _forgotten_questions(random: Random, names: tuple[str, ...], at: float) -> l
     return [*actions, *reads, Action(at + 1.0, "hurry")]
 
 
-def _prelude(random: Random, at: float) -> list[Action]:
+def _prelude(random: Random, names: tuple[str, ...], at: float) -> list[Action]:
     """Let some kind of message come late, twice, or not at all, from some time before on."""
     before, after = at - random.uniform(0, 0.15), at + random.uniform(0, 0.1)
     match random.randrange(6):
@@ -80,7 +80,9 @@ def _prelude(random: Random, at: float) -> list[Action]:
                 Action(before, "drop", ("Accept", random.choice((0.0, 0.3)))),
                 Action(after + 0.1, "hurry"),
             ]
-    return []
+    name = random.choice(names)  # it forgets what it has only said, a lease among that
+    crash = at - random.uniform(0, 0.03)
+    return [Action(crash, "crash", (name,)), Action(crash + 0.001, "start", (name,))]
 
 
 def _reads(random: Random, names: tuple[str, ...], rival: str, at: float) -> list[Action]:

@@ -224,7 +224,7 @@ class Healing:
                 for other in [other for other in processes if other != name]:
                     known = process.roles.admission.remember(other)
                     mark = processes[other].disk.journal.mark
-                    if processes[other].roles.admission.admitted and known != mark:
+                    if processes[other].roles.admission.voting and known != mark:
                         found.append(f"{name} takes the journal of {other} for {known}, not {mark}")
             return found
 

@@ -64,7 +64,7 @@ def test_checked_then_paused_leader_is_refused_by_the_resource() -> None:
     for seed in range(4):
         simulation = Simulation(seed, plan=plan, duration=3.0)
         assert simulation.run().violation == ""
-        refused += simulation.elections.counts["refused acts"]
+        refused += simulation.jury.elections.counts["refused acts"]
     assert refused > 0
 
 

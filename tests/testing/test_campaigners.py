@@ -17,7 +17,7 @@ def test_elections_are_held_under_faults_and_paused_checks_are_refused_in_the_en
         )
         simulation = Simulation(seed, plan=plan, duration=2.5)
         assert simulation.run().violation == ""
-        counts += simulation.elections.counts
+        counts += simulation.jury.elections.counts
     assert counts["terms"] > 30
     assert counts["acts"] > 500
     assert counts["refused acts"] > 0
@@ -27,7 +27,7 @@ def test_elections_are_held_under_faults_and_paused_checks_are_refused_in_the_en
 def test_without_faults_no_term_is_lost() -> None:
     simulation = Simulation(1, plan=(), duration=3.0)
     assert simulation.run().violation == ""
-    counts = simulation.elections.counts
+    counts = simulation.jury.elections.counts
     assert counts["terms"] > 5
     lost = {what for what in counts if what.startswith("terms ")}
     assert lost <= {"terms deposed"}

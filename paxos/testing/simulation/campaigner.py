@@ -87,7 +87,7 @@ class Campaigner:
 
     def lost(self, name: str, loss: Loss) -> None:
         """Hear that the term is over: stop working, and say so."""
-        self._simulation.counted(f"terms {loss.value}")
+        self._simulation.jury.elections.counts[f"terms {loss.value}"] += 1
         self._stop(self._works[name])
 
     def out(self, name: str) -> None:
@@ -140,7 +140,7 @@ class Campaigner:
             self._world.after(self._random.uniform(0.0, 3.0) * lease, process.resume)
 
     def _act(self, work: Work) -> None:
-        self._simulation.acted(work.leadership)
+        self._simulation.jury.elections.acted(work.leadership)
         if work.stopping:
             return
         dice, name, epoch = self._random.random(), work.leadership.election, work.leadership.epoch

@@ -82,14 +82,14 @@ class Charge:
 
     def _intended(self, slot: int, ruling: Result | Ruling | None) -> None:
         if isinstance(ruling, Intended):
-            self._simulation.effects.intended(self._leadership, slot)
+            self._simulation.jury.effects.intended(self._leadership, slot)
         match ruling:
             case Intended(attempted=True):
                 self._soon(self._ask)
             case Intended():
                 self._soon(self._act)
             case Concluded(outcome):
-                self._simulation.effects.concluded(self._name, self._key, outcome)
+                self._simulation.jury.effects.concluded(self._name, self._key, outcome)
                 self.over = True
             case _:
                 self.over = True
@@ -125,5 +125,5 @@ class Charge:
 
     def _concluded(self, slot: int, ruling: Result | Ruling | None) -> None:
         if isinstance(ruling, Concluded):
-            self._simulation.effects.concluded(self._name, self._key, ruling.outcome)
+            self._simulation.jury.effects.concluded(self._name, self._key, ruling.outcome)
         self.over = True

@@ -9,6 +9,7 @@ from attrs import frozen
 from paxos.replicated.decrees import Ruling
 from paxos.replicated.values import CLIENT_PREFIX, Command, Failure, Result, Session
 from paxos.testing.linearizability import Handle
+from paxos.testing.simulation.store import look_up
 
 if TYPE_CHECKING:
     from paxos.testing.simulation.simulation import Simulation
@@ -86,7 +87,7 @@ class Client:
             return
         self._operation = operation = self._draw()
         self._number += 1
-        self._handle = self._simulation.record(f"{self._index}", operation)
+        self._handle = self._simulation.jury.record(f"{self._index}", operation)
         self._try(self._number, 1)
 
     def _draw(self) -> Operation:
@@ -122,7 +123,7 @@ class Client:
         if self._operation.local:
             key = self._operation.key
             process.barrier(
-                lambda: answered(0, self._simulation.look_up(process.name, key)),
+                lambda: answered(0, look_up(process.machine, key)),
                 lease=self._operation.lease,
             )
         elif self._embedded:

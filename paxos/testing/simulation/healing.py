@@ -106,7 +106,7 @@ class Healing:
         self, name: str, client: str, operation: Operation, waiting: set[str], number: int = 1
     ) -> None:
         """Let a client do something through a node; the node waits until the answer is known."""
-        handle = self._simulation.record(client, operation)
+        handle = self._simulation.jury.record(client, operation)
         waiting.add(name)
 
         def answer(slot: int, result: Result | None) -> None:
@@ -196,17 +196,17 @@ class Healing:
         simulation.campaigners_work = False
         for campaigner in simulation.campaigners.values():
             campaigner.stop()
-        last = [len(simulation.log), self._world.now]
+        last = [len(simulation.jury.log), self._world.now]
 
         def missing() -> list[str]:
-            if len(simulation.log) > last[0]:
-                last[:] = [len(simulation.log), self._world.now]
+            if len(simulation.jury.log) > last[0]:
+                last[:] = [len(simulation.jury.log), self._world.now]
             return [] if self._world.now > last[1] + QUIET else ["rest"]
 
         longest = 2 * simulation.timing.lease + QUIET + ELECTION_TIMEOUTS * self._timeout
         self._until(longest, missing, "the log does not come to")
         for name in self._core:
-            simulation.rested(simulation.processes[name])
+            simulation.jury.rested(name, simulation.processes[name].roles)
         if simulation.leader() in self._core:
             self._see_that_marks_are_known()
 
@@ -240,7 +240,7 @@ class Healing:
         waiting: set[str] = set()
         self._ask(leader, "last", self._questions()[0], waiting)
         self._until(ELECTION_TIMEOUTS * self._timeout, lambda: waiting, "no answer to")
-        length = len(simulation.log)
+        length = len(simulation.jury.log)
 
         def missing() -> list[str]:
             return [name for name in self._core if self._frontier(name) < length]

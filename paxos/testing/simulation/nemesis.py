@@ -328,7 +328,7 @@ class Nemesis:
 
     def _knows(self, name: str) -> bool:
         """Tell whether a node knows as much as it ever did, or knows that it does not."""
-        durable = self._simulation.memory.nodes.get(name)
+        durable = self._simulation.jury.memory.nodes.get(name)
         return durable is None or durable.forgot is None or durable.noticed
 
     def would_be_noticed(self, name: str) -> bool:

@@ -4,54 +4,27 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 from attrs import frozen
 
-from paxos.errors import LogCompacted
 from paxos.node.cluster import Timing
-from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
-from paxos.protocol.records import Record
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.messages import Refused
-from paxos.replicated.state import Applied, StateMachine
+from paxos.replicated.state import StateMachine
 from paxos.replicated.values import Leadership
-from paxos.testing.checkers import (
-    Agreement,
-    Answers,
-    AtMostOnce,
-    Checker,
-    EffectsOnce,
-    EqualState,
-    Forward,
-    Freshness,
-    HighestVote,
-    Honesty,
-    Linearizable,
-    Marks,
-    Memory,
-    NamedElections,
-    OneLeaderPerEpoch,
-    Prefix,
-    Recount,
-    Steadfast,
-    Tallies,
-    Tidy,
-    Violation,
-)
-from paxos.testing.checkers.base import overriding
-from paxos.testing.linearizability import Handle
+from paxos.testing.checkers import Recount, Violation
 from paxos.testing.simulation.action import Plan
 from paxos.testing.simulation.campaigner import ELECTIONS, Campaigner
 from paxos.testing.simulation.charging import Provider
-from paxos.testing.simulation.clients import Client, Operation
+from paxos.testing.simulation.clients import Client
 from paxos.testing.simulation.files import SqliteMedium
 from paxos.testing.simulation.healing import Healing
-from paxos.testing.simulation.media import Medium, MemoryMedium, all_of, memory_disk
+from paxos.testing.simulation.jury import Jury
+from paxos.testing.simulation.media import Medium, MemoryMedium, memory_disk
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
 from paxos.testing.simulation.plan import draw_plan
@@ -64,9 +37,6 @@ ON_FILES = 0.5
 
 THINKING = (0.05, 0.05, 0.3)
 """How busy clients are; see `Simulation.thinking`."""
-
-AUDITED = 50
-"""How many slots of a journal are read at once when the run ends."""
 
 TRANSACTIONS = 0.2
 """The share of seeds whose registers are in a `KeyValue`, and each command a transaction."""
@@ -129,6 +99,7 @@ class Simulation:
         self.compaction = self._draw_compaction() if compaction is None else compaction
         self.names = tuple(f"node{number}" for number in range(1, nodes + 1))
         self.quorums = Recount(self.names)
+        self.jury = Jury(self.quorums)
         lease_reads = self.world.random("lease reads").random() < LEASE_READS
         self.timing = Timing(lease=0.4, drift=0.06, lease_reads=lease_reads)
         self.window = window
@@ -144,39 +115,11 @@ class Simulation:
         self.wild_clocks = False
         """Whether a clock's rate is out of bounds, so that two may believe to lead."""
         self.network = Network(self.world, self.names, self._deliver)
-        self._agreement, self.memory = Agreement(self.quorums), Memory()
-        self._prefix, self._linearizable = Prefix(), Linearizable()
         self._on_files = self.world.random("journals").random() < ON_FILES
-        self.elections = NamedElections()
-        self.effects = EffectsOnce()
-        self.provider = Provider(self.effects)
-        self.checkers: tuple[Checker, ...] = (
-            self._agreement,
-            self.memory,
-            HighestVote(self.quorums),
-            Honesty(self.memory),
-            self._prefix,
-            EqualState(),
-            OneLeaderPerEpoch(),
-            AtMostOnce(),
-            Freshness(),
-            Forward(),
-            Steadfast(),
-            Tallies(self.memory),
-            Answers(),
-            Marks(),
-            Tidy(),
-            self.elections,
-            self.effects,
-            self._linearizable,
-        )
-        self._hear_sent = [checker.sent for checker in overriding(self.checkers, "sent")]
-        self._hear_turns = [checker.turned for checker in overriding(self.checkers, "turned")]
-        self._hear_events = [checker.happened for checker in overriding(self.checkers, "happened")]
+        self.provider = Provider(self.jury.effects)
         with_transactions = self.world.random("machine").random() < TRANSACTIONS
         self._machine = machine or (Transactions if with_transactions else Store)
         self.commands = commands
-        self._machines: dict[str, Watched] = {}
         self.processes = {name: Process(self, name) for name in self.names}
         self.campaigners = {
             name: Campaigner(self, process) for name, process in self.processes.items()
@@ -220,7 +163,7 @@ class Simulation:
             seed=self.world.seed,
             events=self.world.events,
             answered=self._answered,
-            slots=len(self._prefix.log),
+            slots=len(self.jury.log),
             faults=self.injected + self.network.injected,
             trace_sha256=self.world.trace_sha256,
             violation=violation,
@@ -239,33 +182,8 @@ class Simulation:
         Healing(self).check()
         for process in self.processes.values():
             if process.up:
-                self._audit(process)
-        for checker in self.checkers:
-            checker.finished()
-
-    def _audit(self, process: Process) -> None:
-        """See that all is in a journal that its node could ask for, or its next life."""
-        disk, journal = process.disk, process.disk.journal
-        if disk.failed or disk.spoilt:
-            return
-        self.recovered(process, all_of(journal))
-        slot = journal.first
-        while values := journal.read(slot, slot + AUDITED, 1 << 20):
-            self._agreement.kept(process.name, slot, [value for _, value in values])
-            slot = values[-1][0] + 1
-        if slot != journal.frontier:
-            raise Violation(f"the journal of {process.name} ends at {slot}, not {journal.frontier}")
-        if slot > journal.first and not journal.read(slot - 1, slot - 1, 1):
-            raise Violation(f"the journal of {process.name} does not give its last slot")
-        if journal.first:
-            with suppress(LogCompacted):
-                raise Violation(f"{process.name}: {journal.read(journal.first - 1, slot, 1)}")
-        begins = [snapshot.position for snapshot in journal.snapshots]
-        if begins and (journal.first > begins[0] or (begins[1:] and journal.first < begins[0])):
-            raise Violation(
-                f"the journal of {process.name} has snapshots of {begins}, "
-                f"and its log begins at {journal.first}"
-            )
+                self.jury.audit(process.name, process.disk)
+        self.jury.finished()
 
     def medium(self, name: str) -> Medium:
         """Return what a node's journal lies on."""
@@ -278,21 +196,9 @@ class Simulation:
             lambda: self.processes[name].wall_clock(),
         )
 
-    def new_machine(self, name: str) -> Watched:
+    def new_machine(self) -> Watched:
         """Return the state machine of a node's next life."""
-        self._machines[name] = Watched(self._machine(), self._padding)
-        return self._machines[name]
-
-    def look_up(self, name: str, key: str) -> bytes:
-        """Read a key from a node's own state, as it is."""
-        machine = self._machines[name].machine
-        assert isinstance(machine, Store | Transactions)
-        return machine.value(key)
-
-    @property
-    def log(self) -> Sequence[object]:
-        """The longest log that was applied anywhere."""
-        return self._prefix.log
+        return Watched(self._machine(), self._padding)
 
     def leader(self) -> str | None:
         """Return who leads the log, as far as one node knows; of several the first."""
@@ -315,13 +221,6 @@ class Simulation:
         """Count an operation that a client saw end."""
         self._answered += 1
 
-    def record(self, client: str, operation: Operation) -> Handle | None:
-        """Begin an operation in the clients' history, if it belongs there."""
-        if operation.f == "command":
-            return None
-        recorder = self._linearizable.recorder
-        return recorder.invoke(client, operation.f, operation.key, operation.value)
-
     def believed(self) -> None:
         """Tell the checker who believes to lead."""
         if self.wild_clocks:
@@ -332,86 +231,7 @@ class Simulation:
                 epoch = self.processes[name].roles.office.standings[election].epoch
                 assert epoch is not None
                 believers.append(Leadership(name, epoch, election))
-            self.elections.believed(election, believers)
-
-    def acted(self, leadership: Leadership) -> None:
-        """Tell the checker that a leader uses the guarded resource."""
-        self.elections.acted(leadership)
-
-    def counted(self, what: str) -> None:
-        """Count something that should happen now and then."""
-        self.elections.counts[what] += 1
-
-    def persisted(self, process: Process, records: Sequence[Record]) -> None:
-        """Tell the checkers what is durable."""
-        for checker in self.checkers:
-            checker.persisted(process.name, records)
-
-    def sent(self, process: Process, message: Message) -> None:
-        """Tell the checkers what a node says."""
-        for hear in self._hear_sent:
-            hear(process.name, message)
-
-    def turned(self, process: Process) -> None:
-        """Tell the checkers that one of a node's roles has had its turn."""
-        for hear in self._hear_turns:
-            hear(process.name, process.roles)
-
-    def happened(self, process: Process, event: Event) -> None:
-        """Tell the checkers what a role reports."""
-        for hear in self._hear_events:
-            hear(process.name, event)
-
-    def read_begun(self, process: Process, number: int) -> None:
-        """Tell the checkers that a node's state shall be read."""
-        for checker in self.checkers:
-            checker.read_begun(process.name, number)
-
-    def read_ready(self, process: Process, number: int) -> None:
-        """Tell the checkers that it may be read."""
-        for checker in self.checkers:
-            checker.read_ready(process.name, number, process.roles.learner.learner.frontier)
-
-    def applied(self, process: Process, applied: Applied) -> None:
-        """Tell the checkers what took effect."""
-        self.world.note(f"{process.name} applies slot {applied.slot}: {applied.value}")
-        for checker in self.checkers:
-            checker.applied(process.name, applied)
-
-    def installed(self, process: Process, position: int) -> None:
-        """Tell the checkers that a node jumped ahead."""
-        self.world.note(f"{process.name} installs the snapshot of slot {position}")
-        self.injected["install"] += 1
-        for checker in self.checkers:
-            checker.installed(process.name, position)
-
-    def reached(self, process: Process) -> None:
-        """Tell the checkers how far a node has come, and to which state."""
-        position = process.roles.learner.learner.frontier
-        # what the machine was asked and answered, and what the log decided beside that
-        digest = self._machines[process.name].digest << 32 | process.roles.learner.state.checksum
-        for checker in self.checkers:
-            checker.reached(process.name, position, digest)
-
-    def recovered(self, process: Process, records: Sequence[Record]) -> None:
-        """Tell the checkers what a node's journal gives back."""
-        for checker in self.checkers:
-            checker.recovered(process.name, records)
-
-    def restarted(self, process: Process) -> None:
-        """Tell the checkers what a node's roles remember."""
-        for checker in self.checkers:
-            checker.restarted(process.name, process.roles)
-        self.reached(process)
-
-    def rested(self, process: Process) -> None:
-        """Tell the checkers that a node has nothing to do."""
-        for checker in self.checkers:
-            checker.rested(process.name, process.roles)
-
-    def crashed(self, process: Process) -> None:
-        """Forget the machine of the life that ended."""
-        self._machines.pop(process.name, None)
+            self.jury.elections.believed(election, believers)
 
     def _deliver(self, source: str, target: str, message: Message) -> None:
         process = self.processes[target]

@@ -24,7 +24,7 @@ from paxos.replicated.snapshot_messages import (
 from paxos.wire import Malformed, read_snapshot, write_snapshot
 
 if TYPE_CHECKING:
-    from paxos.testing.simulation.process import Process
+    from paxos.testing.simulation.engine import Engine
     from paxos.testing.simulation.simulation import Simulation
 
 TURN = 0.00002
@@ -42,7 +42,7 @@ def read_journal(journal: Journal, snapshot: Snapshotted) -> Snapshot:
 class Snapshots:
     """Saves, loads and supplies; each sync takes its time, and the node may crash in between."""
 
-    def __init__(self, process: Process, simulation: Simulation) -> None:
+    def __init__(self, process: Engine, simulation: Simulation) -> None:
         self._process = process
         self._simulation = simulation
 

@@ -78,6 +78,12 @@ class Transactions(KeyValue):
         return super().get(key, b"")
 
 
+def look_up(machine: Watched, key: str) -> bytes:
+    """Read a register from a node's own state, as it is."""
+    assert isinstance(machine.machine, Store | Transactions)
+    return machine.machine.value(key)
+
+
 class Watched:
     """A state machine, and a running digest of all that it was asked and answered.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from paxos.protocol.values import NoOp
 from paxos.replicated.decrees import Decree
@@ -69,6 +69,8 @@ class Batch:
     """The commands that one slot decides, applied in this order."""
 
     commands: tuple[Command, ...]
+    encoded: bytes = field(default=b"", eq=False, repr=False)
+    """How it travels and is kept, if that is known already: nobody need encode it again."""
 
     def __str__(self) -> str:
         """Return the form shown to people."""

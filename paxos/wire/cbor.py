@@ -11,8 +11,8 @@ from typing import Any, Final, NoReturn
 
 import cbor2
 
-MAX_DEPTH: Final = 8
-"""frame > promise > votes > vote > batch > run > data > decree are eight."""
+MAX_DEPTH: Final = 6
+"""head of a snapshot > elections > their rows > election > roster > candidate are six."""
 
 
 class Malformed(ValueError):  # noqa: N818  the word that the package uses everywhere

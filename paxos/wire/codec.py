@@ -40,7 +40,7 @@ from paxos.wire.fields import (
     natural,
     real_ballot,
 )
-from paxos.wire.values import read_commands, read_value, write_commands, write_value
+from paxos.wire.values import encode_value, read_commands, read_value, write_commands
 
 MAX_MARKS: Final = 256
 """The most journals of which one heartbeat tells."""
@@ -50,7 +50,7 @@ MAX_VOTES: Final = 1024
 
 
 def _write_votes(votes: tuple[Vote, ...]) -> list[Any]:
-    return [(vote.slot, vote.ballot, write_value(vote.value)) for vote in votes]
+    return [(vote.slot, vote.ballot, encode_value(vote.value)) for vote in votes]
 
 
 def _read_votes(item: Any) -> tuple[Vote, ...]:
@@ -109,7 +109,7 @@ def _read_piece(item: Any) -> bytes:
 DIGEST: Final = Field(_read_digest)
 INDICES: Final = Field(_read_indices)
 PIECE: Final = Field(_read_piece)
-VALUE: Final = Field(read_value, write_value)
+VALUE: Final = Field(read_value, encode_value)
 VOTES: Final = Field(_read_votes, _write_votes)
 COMMANDS: Final = Field(read_commands, write_commands)
 

@@ -1,4 +1,4 @@
-"""The values of a log as bytes: on the wire inside messages, in a journal by themselves.
+"""The values of a log as bytes: the same in messages and in journals.
 
 ============== =====================================
 value          written as
@@ -11,6 +11,9 @@ value          written as
 A run is ``[node, boot, first, [data, data, ...]]``: commands of one session with consecutive
 numbers from ``first`` on. Commands of one node nearly always come so, and a run costs the name
 once and no number per command. In the place of a command's data may stand a decree, as an array.
+
+A message has the bytes of a value as a byte string. So a leader encodes a batch once, for all that
+it tells and for its journal, and whoever hears of it keeps the bytes as they came.
 """
 
 from __future__ import annotations
@@ -44,41 +47,47 @@ MAX_COMMANDS: Final = 2 * MAX_BATCH_COMMANDS
 MAX_COMMANDS_BYTES: Final = MAX_BATCH_BYTES + MAX_COMMAND_BYTES
 """The most bytes of commands that are read as one: a batch, closed by a command of full size."""
 
+MAX_REMEMBERED: Final = 64 << 10
+"""The most bytes that a batch remembers of itself: large ones would be in memory twice."""
+
 _NOOP, _LEADERSHIP, _BATCH = range(3)
 
 
 def encode_value(value: Value) -> bytes:
     """Return the bytes of a log's value; raise TypeError when it is none."""
-    return cbor2.dumps(write_value(value), default=encode_decree)
+    if type(value) is Batch:
+        if value.encoded:
+            return value.encoded
+        data = cbor2.dumps([_BATCH, *write_commands(value.commands)], default=encode_decree)
+        if len(data) <= MAX_REMEMBERED:
+            object.__setattr__(value, "encoded", data)
+        return data
+    if type(value) is Leadership:
+        return cbor2.dumps([_LEADERSHIP, value.leader, value.epoch])
+    if type(value) is NoOp:
+        return cbor2.dumps([_NOOP])
+    raise TypeError(f"not a value of a log: {value!r}")
 
 
 def decode_value(data: bytes) -> LogValue:
     """Return the value that `encode_value` wrote; raise `Malformed` for anything else."""
-    return read_value(parse(data))
-
-
-def write_value(value: Value) -> list[Any]:
-    """Return the value as a nest of plain types, and of decrees for `encode_decree`."""
-    if type(value) is Batch:
-        return [_BATCH, *write_commands(value.commands)]
-    if type(value) is Leadership:
-        return [_LEADERSHIP, value.leader, value.epoch]
-    if type(value) is NoOp:
-        return [_NOOP]
-    raise TypeError(f"not a value of a log: {value!r}")
-
-
-def read_value(item: Any) -> LogValue:
-    """Check a nest of plain types against the table above."""
+    item = parse(data)
     if type(item) is tuple and item and type(item[0]) is int:
         kind = item[0]
         if kind == _BATCH:
-            return Batch(read_commands(item[1:]))
+            return Batch(read_commands(item[1:]), data if len(data) <= MAX_REMEMBERED else b"")
         if kind == _LEADERSHIP:
             return read_leadership(item[1:])
         if kind == _NOOP and len(item) == 1:
             return NOOP
     raise Malformed("not a value")
+
+
+def read_value(item: Any) -> LogValue:
+    """Read a value in a message, where it stands as bytes."""
+    if type(item) is bytes:
+        return decode_value(item)
+    raise Malformed("not the bytes of a value")
 
 
 def write_commands(commands: Iterable[Command]) -> list[Any]:

@@ -33,7 +33,7 @@ from paxos.wire import Malformed, decode, decode_value, encode, encode_value
 from paxos.wire.cbor import array, parse
 from paxos.wire.codec import LAYOUTS, read_message
 from paxos.wire.decrees import LAYOUTS as DECREES
-from paxos.wire.values import MAX_COMMANDS
+from paxos.wire.values import MAX_COMMANDS, MAX_REMEMBERED
 
 naturals = st.one_of(st.integers(0, 30), st.integers(0, 2**63 - 1))
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=64)
@@ -405,8 +405,27 @@ def test_a_value_that_is_not_as_written_is_refused(item: object) -> None:
 
 def test_a_truth_value_is_no_kind_of_value() -> None:
     with pytest.raises(Malformed):
-        decode(cbor2.dumps([8, 3, [False], 5, 9]))
-    assert decode(cbor2.dumps([8, 3, [0], 5, 9])) == Teach(3, NOOP, 5, 9)
+        decode(cbor2.dumps([8, 3, cbor2.dumps([False]), 5, 9]))
+    assert decode(cbor2.dumps([8, 3, cbor2.dumps([0]), 5, 9])) == Teach(3, NOOP, 5, 9)
+
+
+def test_value_in_a_message_is_a_byte_string() -> None:
+    assert encode(Teach(3, NOOP, 5, 9)) == cbor2.dumps([8, 3, encode_value(NOOP), 5, 9])
+    with pytest.raises(Malformed):
+        decode(cbor2.dumps([8, 3, [0], 5, 9]))
+
+
+@pytest.mark.parametrize(("size", "remembered"), [(100, True), (MAX_REMEMBERED, False)])
+def test_batch_is_encoded_once_wherever_it_goes_unless_it_is_large(
+    size: int, remembered: bool
+) -> None:
+    batch = Batch((Command(Session("node1", 3), 5, bytes(size)),))
+    data = encode_value(batch)
+    heard = decode_value(data)
+    assert isinstance(heard, Batch)
+    assert heard == batch
+    assert encode_value(heard) == encode_value(batch) == data
+    assert (encode_value(heard) is data, encode_value(batch) is data) == (remembered, remembered)
 
 
 def test_what_never_travels_is_not_encoded() -> None:

@@ -126,7 +126,10 @@ class Journal(Protocol):
 
 def highest_begun(records: Sequence[Record], known: Ballot) -> Ballot:
     """Return the highest ballot that was ever begun, with these records."""
-    return max([known, *(record.ballot for record in records if isinstance(record, Begun))])
+    for record in records:
+        if isinstance(record, Begun) and record.ballot > known:
+            known = record.ballot
+    return known
 
 
 def highest_promised(records: Sequence[Record], known: Ballot) -> Ballot:
@@ -135,5 +138,7 @@ def highest_promised(records: Sequence[Record], known: Ballot) -> Ballot:
     A vote promises its ballot, too. `Journal.recover` passes over votes below the frontier, so
     what they promised must be remembered apart from them.
     """
-    promising = (Promised, Voted)
-    return max([known, *(record.ballot for record in records if isinstance(record, promising))])
+    for record in records:
+        if isinstance(record, Voted | Promised) and record.ballot > known:
+            known = record.ballot
+    return known

@@ -21,6 +21,8 @@ from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Voted
 from paxos.protocol.values import Value
 
+_FRONTIER = "SELECT CAST(value AS INTEGER) FROM about WHERE key = 'progress'"
+
 IS_BACKUP = "this is a backup: it may only be restored into a new cluster"
 
 
@@ -111,7 +113,8 @@ def _make_new(db: sqlite3.Connection, cluster: str, node: str) -> int:
     """Turn a copy into the journal of a member that has learned all this and said nothing."""
     identity = secrets.randbits(62) + 1
     db.execute("BEGIN IMMEDIATE")
-    db.execute("DELETE FROM votes WHERE slot >= (SELECT value FROM about WHERE key = 'frontier')")
+    (frontier,) = db.execute(_FRONTIER).fetchone()
+    db.execute("DELETE FROM votes WHERE slot >= ?", (frontier,))
     for key, value in {
         "cluster": cluster,
         "node": node,
@@ -119,7 +122,7 @@ def _make_new(db: sqlite3.Connection, cluster: str, node: str) -> int:
         "boot": 0,
         "begun": "0.",
         "promised": "0.",
-        "writes": "0 00000000 00000000",
+        "progress": f"{frontier} 0 00000000 00000000",
         "doubt": "",
     }.items():
         update_about(db, key, value)

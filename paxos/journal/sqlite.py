@@ -54,6 +54,9 @@ from paxos.protocol.records import (
 from paxos.protocol.values import Value
 
 _OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
+_PUT_VOTE = "INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?, ?, ?)"
+_NO_VOTE = (Ballot.ZERO, 0)
+
 BOOT_CHANCE_BITS = 10
 """So many bits, in microseconds, of each life's boot are random: less than a start takes."""
 
@@ -162,7 +165,7 @@ class SqliteJournal(Private):
             if self.doubt:  # durably: the witness is told the journal's new mark below
                 update_about(db, "doubt", self.doubt)
         update_about(db, "boot", self.boot)
-        self._count_write((self.boot,))
+        self._count_write((self.boot,), self.frontier)
         db.execute("COMMIT")
         self._tell_witness()
         self._witness.sync()
@@ -187,9 +190,8 @@ class SqliteJournal(Private):
             "boot": 0,
             "begun": str(Ballot.ZERO),
             "promised": str(Ballot.ZERO),
-            "frontier": 0,
             "first": 0,
-            "writes": "0 00000000 00000000",
+            "progress": "0 0 00000000 00000000",
             "doubt": "",
         }
 
@@ -214,11 +216,11 @@ class SqliteJournal(Private):
         check_open_votes(self.path, self.frontier, crcs, expected)
         self._open_crc = expected
 
-    def _count_write(self, crcs: tuple[int, ...]) -> None:
-        """Count a transaction, in the same transaction."""
+    def _count_write(self, crcs: tuple[int, ...], frontier: int) -> None:
+        """Count a transaction, in the same transaction, and note what is learned with it."""
         self._mark = mark = self._mark.next(crcs)
-        text = f"{mark.writes} {mark.chain:08x} {self._open_crc:08x}"
-        update_about(self._writer, "writes", text)
+        text = f"{frontier} {mark.writes} {mark.chain:08x} {self._open_crc:08x}"
+        update_about(self._writer, "progress", text)
 
     def _tell_witness(self) -> None:
         """Let everybody know of the transaction; only once it is durable."""
@@ -250,8 +252,7 @@ class SqliteJournal(Private):
             promised = self._raise_about(
                 "promised", self._promised, highest_promised(records, self._promised)
             )
-            self._put_doubt(records)
-            self._count_write((*crcs, begun.number, promised.number, frontier))
+            self._count_write((*crcs, begun.number, promised.number, frontier), frontier)
             if self._mark.identity != self.mark[0]:
                 # Before the journal is trusted again: a power cut must not leave it beside what
                 # the witness saw of the journal that it was.
@@ -273,46 +274,54 @@ class SqliteJournal(Private):
         self.frontier, self._begun, self._promised = frontier, begun, promised
 
     def _put(self, records: Sequence[Record]) -> tuple[int, list[int]]:
-        """Store votes and learned values; return the new frontier, and the rows' checksums."""
-        # A vote in a learned slot is kept as a promise alone: nobody will ask for its value.
-        votes = [r for r in records if isinstance(r, Voted) and r.slot >= self.frontier]
-        rows = [self._vote_row(vote) for vote in votes]
-        self._writer.executemany("INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?, ?, ?)", rows)
-        crcs = [row[-1] for row in rows]
-        for vote, crc in zip(votes, crcs, strict=True):
-            _, replaced = self._open_votes.get(vote.slot, (Ballot.ZERO, 0))
-            self._open_votes[vote.slot] = vote.ballot, crc
-            self._open_crc ^= replaced ^ crc
-        crcs += self._compaction.put([record for record in records if isinstance(record, Piece)])
-        frontier = self.frontier
+        """Store all but ballots; return the new frontier, and the rows' checksums."""
+        votes: list[Row] = []
+        pieces: list[Piece] = []
+        others: list[Record] = []
         for record in records:
-            if isinstance(record, Learned) and record.slot >= frontier:
-                assert record.slot == frontier, "the log has no gaps"
-                ballot, crc = self._open_votes.pop(record.slot, (Ballot.ZERO, 0))
-                self._open_crc ^= crc
-                if record.ballot is None or ballot < record.ballot:  # else the vote has the value
-                    row = self._chosen_row(record)
-                    crcs.append(row[-1])
-                    self._writer.execute("INSERT INTO chosen VALUES (?, ?, ?, ?)", row)
-                    # One place for each slot's value: else the loss of one row would show another.
-                    self._writer.execute("DELETE FROM votes WHERE slot = ?", (record.slot,))
-                frontier += 1
+            if isinstance(record, Voted):
+                # In a learned slot it is kept as a promise alone: nobody will ask for its value.
+                if record.slot >= self.frontier:
+                    votes.append(self._vote_row(record))
+            elif isinstance(record, Piece):
+                pieces.append(record)
+            else:
+                others.append(record)
+        if votes:
+            self._writer.executemany(_PUT_VOTE, votes)
+        crcs = [row[-1] for row in votes]
+        if pieces:
+            crcs += self._compaction.put(pieces)
+        frontier = self.frontier
+        for record in others:
+            if isinstance(record, Learned):
+                if record.slot >= frontier:
+                    assert record.slot == frontier, "the log has no gaps"
+                    self._put_learned(record, crcs)
+                    frontier += 1
             elif isinstance(record, Snapshotted):
                 frontier = self._compact(record, frontier)
-        if frontier != self.frontier:
-            update_about(self._writer, "frontier", frontier)
-        self._compaction.delete_some(len(records))
-        return frontier, crcs
-
-    def _put_doubt(self, records: Sequence[Record]) -> None:
-        """Note that the journal is in doubt, or that it is not any more and has a new identity."""
-        for record in records:
-            if isinstance(record, Doubted):
+            elif isinstance(record, Doubted):
                 update_about(self._writer, "doubt", record.why)
             elif isinstance(record, Readmitted):
                 self._mark = evolve(self._mark, identity=self._draw_identity())
                 update_about(self._writer, "doubt", "")
                 update_about(self._writer, "identity", f"{self._mark.identity:016x}")
+        self._compaction.delete_some(len(records))
+        return frontier, crcs
+
+    def _put_learned(self, learned: Learned, crcs: list[int]) -> None:
+        """Store the value of a slot, unless the vote there has it."""
+        slot = learned.slot
+        ballot, crc = self._open_votes.pop(slot, _NO_VOTE)
+        self._open_crc ^= crc
+        if learned.ballot is None or ballot < learned.ballot:
+            note, value = str(learned.value), self._encode(learned.value)
+            crc = checksum(value, "chosen", slot, note)
+            crcs.append(crc)
+            self._writer.execute("INSERT INTO chosen VALUES (?, ?, ?, ?)", (slot, note, value, crc))
+            # One place for each slot's value: else the loss of one row would show another.
+            self._writer.execute("DELETE FROM votes WHERE slot = ?", (slot,))
 
     def _compact(self, snapshot: Snapshotted, frontier: int) -> int:
         """Make a snapshot the newest, in the transaction that is under way."""
@@ -331,13 +340,14 @@ class SqliteJournal(Private):
         return highest
 
     def _vote_row(self, vote: Voted) -> Row:
-        (number, node), note, value = vote.ballot, str(vote.value), self._encode(vote.value)
-        crc = checksum(value, "votes", vote.slot, number, node, note)
-        return vote.slot, number, node, note, value, crc
-
-    def _chosen_row(self, learned: Learned) -> tuple[int, str, bytes, int]:
-        note, value = str(learned.value), self._encode(learned.value)
-        return learned.slot, note, value, checksum(value, "chosen", learned.slot, note)
+        """Return the row of a vote in an open slot, and note its ballot and checksum."""
+        slot, ballot, value = vote.slot, vote.ballot, self._encode(vote.value)
+        number, node, note = *ballot, str(vote.value)
+        crc = checksum(value, "votes", slot, number, node, note)
+        _, replaced = self._open_votes.get(slot, _NO_VOTE)
+        self._open_votes[slot] = ballot, crc
+        self._open_crc ^= replaced ^ crc
+        return slot, number, node, note, value, crc
 
     def recover(self) -> Iterator[Record]:
         """See `Journal.recover`. It reads page by page, so the log may exceed the memory."""

@@ -4,8 +4,8 @@
 table       one row for                                 columns
 =========== =========================================== =======================================
 `about`     each single fact: cluster, node, format,    ``key, value, crc``
-            identity, boot, begun, promised, frontier,
-            first, writes, doubt
+            identity, boot, begun, promised, first,
+            progress, doubt
 `votes`     each slot in which this node voted          ``slot, number, node, note, value, crc``
 `chosen`    each learned slot whose vote does not hold  ``slot, note, value, crc``
             the chosen value
@@ -16,8 +16,9 @@ table       one row for                                 columns
 
 ``number`` and ``node`` are the vote's ballot, ``note`` is the value as people see it and ``value``
 the value as bytes. ``crc`` is the CRC-32 of the row's other fields and the name of its table.
-``writes`` is the count of transactions, a checksum over all of them, and the checksums of the votes
-in slots that are not learned, combined by exclusive or: so no such row can vanish unnoticed.
+``progress`` is the one fact that every transaction changes. It is the frontier, the count of
+transactions, a checksum over all of them, and the checksums of the votes in slots that are not
+learned, combined by exclusive or: so no such row can vanish unnoticed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pathlib import Path
 
 from paxos.journal.base import JournalCorrupt, JournalError
 
-FORMAT = 2
+FORMAT = 3
 """The version of all that stands above."""
 
 Row = tuple[int, int | None, str | None, str, bytes, int]
@@ -55,7 +56,7 @@ SCHEMA = (
         data BLOB NOT NULL, crc INTEGER NOT NULL, UNIQUE (position, idx))""",
     """CREATE VIEW log AS
         SELECT slot, note, number || '.' || node AS ballot FROM votes
-         WHERE slot < (SELECT value FROM about WHERE key = 'frontier')
+         WHERE slot < (SELECT CAST(value AS INTEGER) FROM about WHERE key = 'progress')
            AND slot >= (SELECT value FROM about WHERE key = 'first')
            AND NOT EXISTS (SELECT 1 FROM chosen WHERE chosen.slot = votes.slot)
         UNION ALL
@@ -249,6 +250,8 @@ def read_about(db: sqlite3.Connection, path: Path, cluster: str, node: str) -> d
 def read_facts(db: sqlite3.Connection, path: Path) -> dict[str, object]:
     """Return the facts about a journal, whosever it is.
 
+    Its progress is split into ``frontier`` and ``writes``.
+
     Raises:
         JournalCorrupt: One of them is damaged, or the tables are not as they were made.
         JournalError: The journal has another format.
@@ -270,4 +273,8 @@ def read_facts(db: sqlite3.Connection, path: Path) -> dict[str, object]:
             )
     if [sql for (sql,) in made] != [sql for sql in SCHEMA if sql.startswith("CREATE")]:
         raise JournalCorrupt(f"journal {path} is damaged: its tables are not as they were made")
-    return {key: value for key, (value, _) in rows.items()}
+    known = {key: value for key, (value, _) in rows.items()}
+    if "progress" in known:
+        frontier, known["writes"] = str(known.pop("progress")).split(" ", 1)
+        known["frontier"] = int(frontier)
+    return known

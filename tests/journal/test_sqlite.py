@@ -60,15 +60,14 @@ def test_anybody_can_look_while_the_node_runs(open_sqlite: Open) -> None:
     facts = run(journal.path, "SELECT key, value FROM about")
     about = {str(key): value for key, value in facts}
     assert len(str(about.pop("identity"))) == 16
-    assert str(about.pop("writes")).startswith("4 ")
+    assert str(about.pop("progress")).startswith("2 4 ")
     assert about == {
         "cluster": "shop",
         "node": "node1",
-        "format": 2,
+        "format": 3,
         "boot": journal.boot,
         "begun": "0.",
         "promised": "7.node2",
-        "frontier": 2,
         "first": 0,
         "doubt": "",
     }
@@ -174,8 +173,8 @@ def test_no_life_has_the_boot_of_another_even_where_the_journal_went_back(tmp_pa
 def test_a_newer_format_is_refused(open_sqlite: Open) -> None:
     journal = open_sqlite()
     journal.close()
-    run(journal.path, "UPDATE about SET value = 3 WHERE key = 'format'")
-    with pytest.raises(JournalError, match=r"has format 3, .* reads format 2; install a newer one"):
+    run(journal.path, "UPDATE about SET value = 9 WHERE key = 'format'")
+    with pytest.raises(JournalError, match=r"has format 9, .* reads format 3; install a newer one"):
         open_sqlite()
 
 
@@ -385,7 +384,7 @@ def test_damage_in_an_open_vote_is_found(open_sqlite: Open) -> None:
         list(journal.recover())
 
 
-@pytest.mark.parametrize("key", ["cluster", "node", "boot", "begun", "promised", "frontier"])
+@pytest.mark.parametrize("key", ["cluster", "node", "boot", "begun", "promised", "progress"])
 def test_damage_in_what_a_journal_says_about_itself_is_found(open_sqlite: Open, key: str) -> None:
     journal = open_sqlite()
     journal.close()
@@ -394,12 +393,15 @@ def test_damage_in_what_a_journal_says_about_itself_is_found(open_sqlite: Open, 
         open_sqlite()
 
 
-@pytest.mark.parametrize("key", ["boot", "begun", "promised", "frontier"])
-def test_a_missing_fact_is_found(open_sqlite: Open, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "missing"),
+    [*((key, key) for key in ("boot", "begun", "promised")), ("progress", "frontier")],
+)
+def test_a_missing_fact_is_found(open_sqlite: Open, key: str, missing: str) -> None:
     journal = open_sqlite()
     journal.close()
     run(journal.path, f"DELETE FROM about WHERE key = '{key}'")
-    with pytest.raises(JournalCorrupt, match=f"about has no '{key}'"):
+    with pytest.raises(JournalCorrupt, match=f"about has no '{missing}'"):
         open_sqlite()
 
 

@@ -65,7 +65,7 @@ def test_an_intact_journal_is_called_so_and_left_as_it_is(journal: Path) -> None
         ("DELETE FROM votes WHERE slot = 6", "a vote in a slot from 6 on is missing"),
         ("UPDATE pieces SET data = x'00' WHERE idx = 1", "piece 1 of the snapshot of position 3"),
         ("UPDATE snapshots SET length = 1", "what it says about the snapshot of position 3"),
-        ("UPDATE about SET value = 9 WHERE key = 'frontier'", "about.frontier = 9 does not match"),
+        ("UPDATE about SET value = 9 WHERE key = 'progress'", "about.progress = 9 does not match"),
         ("DROP TABLE chosen", "its tables are not as they were made"),
         ("ALTER TABLE votes RENAME COLUMN note TO nota", "its tables are not as they were made"),
     ],

@@ -167,7 +167,7 @@ def test_a_vote_that_vanishes_from_the_file_is_missed(killed: Path, open_sqlite:
         open_sqlite(killed)
 
 
-@pytest.mark.parametrize("key", ["promised", "begun", "frontier", "writes"])
+@pytest.mark.parametrize("key", ["promised", "begun", "progress"])
 def test_a_fact_that_cannot_be_found_any_more_fails_the_write(open_sqlite: Open, key: str) -> None:
     """As after a flipped bit in the table's index: SQLite changes no row, and is content."""
     journal = open_sqlite()

@@ -12,7 +12,7 @@ from typing import Final
 from paxos.journal import Journal, JournalCorrupt, JournalError, SqliteJournal, set_aside
 from paxos.node.cluster import Cluster
 from paxos.node.snapshots import load_snapshot
-from paxos.node.storage import QUICK_SECONDS
+from paxos.node.storing import QUICK_SECONDS
 from paxos.protocol.records import Snapshotted
 from paxos.wire import decode_value, encode_value
 

@@ -18,7 +18,7 @@ from paxos.node.node import Node
 from paxos.node.nursery import open_nursery
 from paxos.node.post import Post
 from paxos.node.services import Services
-from paxos.node.storage import open_storage
+from paxos.node.storing import open_storage
 from paxos.replicated.admission import JournalDoubted
 from paxos.replicated.compaction import Compaction
 from paxos.replicated.state import StateMachine

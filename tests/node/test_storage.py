@@ -13,8 +13,10 @@ import trio
 import trio.testing
 
 from paxos.journal import JournalError, MemoryJournal, SqliteJournal
-from paxos.node import storage as module
-from paxos.node.storage import LATER_RECORDS, Storage, open_storage, thread_waits
+from paxos.node import storage_thread as module
+from paxos.node.storage import Storage
+from paxos.node.storage_thread import LATER_RECORDS, thread_waits
+from paxos.node.storing import open_storage
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Learned, Record
 

@@ -17,8 +17,10 @@ import trio
 import trio.testing
 
 from paxos.journal import JournalError, MemoryJournal
-from paxos.node import storage as module
-from paxos.node.storage import AWAY_FACTOR, LATER_RECORDS, LONG_SECONDS, Storage, open_storage
+from paxos.node import storage_thread as module
+from paxos.node.storage import Storage
+from paxos.node.storage_thread import AWAY_FACTOR, LATER_RECORDS, LONG_SECONDS
+from paxos.node.storing import open_storage
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Begun, Piece, Record, Snapshotted
 

@@ -11,7 +11,8 @@ import trio.testing
 
 from paxos.journal import JournalCorrupt, JournalError
 from paxos.journal.snapshots import pieces_of, snapshot_records
-from paxos.node.storage import SAVED_PIECES, open_storage
+from paxos.node.handover import SAVED_PIECES
+from paxos.node.storing import open_storage
 from paxos.protocol.records import Learned, Piece, Snapshotted
 from tests.node.test_storage import FIRST, SECOND, GatedJournal, ThreadedJournal
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.contention.arena import Scene
-from benchmarks.contention.udp import Given, agreement, run
+from benchmarks.contention.udp import Given, run
+from benchmarks.contention.udp_findings import agreement
 
 
 def test_real_processes_decide_and_count_their_ballots() -> None:

@@ -18,8 +18,9 @@ from paxos.protocol.records import Begun, Learned, Promised, Record, Voted
 from paxos.protocol.values import NOOP
 from paxos.testing.checkers import Memory, Violation
 from paxos.testing.simulation.disk import Disk
-from paxos.testing.simulation.files import SqliteMedium, _place
+from paxos.testing.simulation.files import SqliteMedium
 from paxos.testing.simulation.media import Medium, MemoryMedium, memory_disk
+from paxos.testing.simulation.sqlite_files import draw_place
 from paxos.testing.simulation.world import World
 
 B1, B2 = Ballot(1, "a"), Ballot(2, "b")
@@ -191,7 +192,7 @@ def test_flipped_bits_do_not_depend_on_what_sqlite_draws_by_itself() -> None:
                 assert medium.write([Promised(ballot), Voted(number, ballot, NOOP)], "")[0]
             log = medium.path.with_name(f"{medium.path.name}-wal").read_bytes()
             medium.close()
-        places.add(tuple(_place(log, Random(n), is_log=True) for n in range(50)))
+        places.add(tuple(draw_place(log, Random(n), is_log=True) for n in range(50)))
     assert len(places) == 1
     assert len(set(places.pop())) > 20
 

@@ -15,10 +15,18 @@ from paxos.journal import Journal, JournalError, SqliteJournal
 from paxos.journal.witness import Witness
 from paxos.protocol.records import Record
 from paxos.testing.simulation.media import Medium, all_of
+from paxos.testing.simulation.sqlite_files import (
+    LOG_HEADER_BYTES,
+    blank_from,
+    copy_files,
+    draw_place,
+    end_of,
+    log_of,
+    remove_files,
+    size_of,
+    witness_of,
+)
 from paxos.wire import decode_value, encode_value
-
-LOG_HEADER_BYTES, FRAME_HEADER_BYTES, PAGE_BYTES = 32, 24, 4096
-"""Of the write-ahead log: what it begins with, and what each frame of it has."""
 
 
 class _Connection(sqlite3.Connection):
@@ -122,7 +130,7 @@ class SqliteMedium(Medium):
 
     def witness_synced(self) -> None:
         """Hear that the witness is on the disk, too."""
-        self._witness = _witness_of(self.path).read_bytes()
+        self._witness = witness_of(self.path).read_bytes()
 
     def _let_it_be_the_last(self) -> None:
         """Expect that the next transaction ends this life: it shall be in the log alone."""
@@ -131,8 +139,8 @@ class SqliteMedium(Medium):
 
     def note_commit(self) -> None:
         """Hear that the last transaction of a life is about to be committed."""
-        self._logged = _end_of(_log_of(self.path)), self._begins()
-        self._seen = _witness_of(self.path).read_bytes()
+        self._logged = end_of(log_of(self.path)), self._begins()
+        self._seen = witness_of(self.path).read_bytes()
 
     def fail_to_sync(self) -> None:
         """Decide what becomes of a transaction that is written and whose sync has failed."""
@@ -144,7 +152,7 @@ class SqliteMedium(Medium):
         if fate == "in memory":
             self._unsynced = self._logged
         elif fate == "gone":
-            _blank(_log_of(self.path), start)
+            blank_from(log_of(self.path), start)
 
     @property
     def keeps_cached(self) -> bool:  # type: ignore[override]
@@ -153,7 +161,7 @@ class SqliteMedium(Medium):
 
     def _begins(self) -> bytes:
         """Return the beginning of the log, which differs whenever SQLite starts it afresh."""
-        log = _log_of(self.path)
+        log = log_of(self.path)
         return log.read_bytes()[:LOG_HEADER_BYTES] if log.exists() else b""
 
     def _open(
@@ -173,14 +181,14 @@ class SqliteMedium(Medium):
     def next_life(self) -> list[Record]:
         """See `Medium`; the next life would open a copy of the files as they are."""
         path = self._folder() / f"{self._name}.audit"
-        _copy(self.path, path)
-        shutil.copyfile(_witness_of(self.path), _witness_of(path))
+        copy_files(self.path, path)
+        shutil.copyfile(witness_of(self.path), witness_of(path))
         journal = self._open(path, _PagedJournal, sqlite3.Connection)
         try:
             return all_of(journal)
         finally:
             journal.close()
-            _remove(path)
+            remove_files(path)
 
     def write(self, records: Sequence[Record], trouble: str) -> tuple[bool, JournalError | None]:
         """See `Medium`. It fails before one of the first statements, or at the commit."""
@@ -201,7 +209,7 @@ class SqliteMedium(Medium):
         """See `Medium`; sometimes it ends in an orderly way."""
         self.witnessed = True
         if self._journal is not None and self.random.random() < 0.8:
-            self._leave(_witness_of(self.path).read_bytes())
+            self._leave(witness_of(self.path).read_bytes())
         self.close()
 
     def crash_in_write(self, records: Sequence[Record]) -> bool:
@@ -211,13 +219,13 @@ class SqliteMedium(Medium):
         """
         assert self._journal is not None
         self._let_it_be_the_last()
-        before = _end_of(_log_of(self.path))
+        before = end_of(log_of(self.path))
         durable, _ = self.write(records, "")
-        after = _end_of(_log_of(self.path))
+        after = end_of(log_of(self.path))
         torn = after > before
         self._leave(self._seen)
-        if torn and _size(_log_of(self.path)) > before:
-            os.truncate(_log_of(self.path), self.random.randint(before, after - 1))
+        if torn and size_of(log_of(self.path)) > before:
+            os.truncate(log_of(self.path), self.random.randint(before, after - 1))
         self.close()
         return durable and not torn
 
@@ -226,11 +234,11 @@ class SqliteMedium(Medium):
         synced = self.writer.execute("PRAGMA synchronous").fetchone()[0] >= 2
         before = self.path
         self._generation += 1
-        _copy(before, self.path, log=synced)
+        copy_files(before, self.path, log=synced)
         self.witnessed = self.random.random() < 0.7
-        _witness_of(self.path).write_bytes(witness if self.witnessed else self._witness)
+        witness_of(self.path).write_bytes(witness if self.witnessed else self._witness)
         if self._unsynced is not None and not self.witnessed and synced:
-            os.truncate(_log_of(self.path), self._unsynced[0])
+            os.truncate(log_of(self.path), self._unsynced[0])
             self._unsynced = None
 
     def close(self) -> None:
@@ -238,7 +246,7 @@ class SqliteMedium(Medium):
         if self._journal is not None:
             self._journal.close()
             if self._journal.path != self.path:
-                _remove(self._journal.path)
+                remove_files(self._journal.path)
         self._journal = None
 
     def flip_bit(self) -> None:
@@ -249,12 +257,12 @@ class SqliteMedium(Medium):
         if self.random.random() < 0.5:
             self._empty_log()
         for _ in range(self.random.choice((1, 1, 1, 2, 3))):
-            files = [self.path, _log_of(self.path), _witness_of(self.path)]
-            file = self.random.choice([each for each in files if _size(each)] or [None])
+            files = [self.path, log_of(self.path), witness_of(self.path)]
+            file = self.random.choice([each for each in files if size_of(each)] or [None])
             if file is not None:
-                data, is_log = bytearray(file.read_bytes()), file == _log_of(self.path)
-                written = data[: _end_of(file)] if is_log else data
-                place = _place(written, self.random, is_log=is_log)
+                data, is_log = bytearray(file.read_bytes()), file == log_of(self.path)
+                written = data[: end_of(file)] if is_log else data
+                place = draw_place(written, self.random, is_log=is_log)
                 data[place] ^= 1 << self.random.randrange(8)
                 file.write_bytes(data)
 
@@ -268,85 +276,19 @@ class SqliteMedium(Medium):
     def keep_copy(self) -> None:
         """See `Medium`."""
         self._copy = self._folder() / f"{self._name}.copy"
-        _remove(self._copy)
-        _copy(self.path, self._copy)
-        if _witness_of(self.path).exists():
-            shutil.copyfile(_witness_of(self.path), _witness_of(self._copy))
+        remove_files(self._copy)
+        copy_files(self.path, self._copy)
+        if witness_of(self.path).exists():
+            shutil.copyfile(witness_of(self.path), witness_of(self._copy))
 
     def restore_copy(self, whole: bool) -> None:
         """See `Medium`."""
         self.wipe(whole)
         if self._copy is not None:
-            _copy(self._copy, self.path)
-            if whole and _witness_of(self._copy).exists():
-                shutil.copyfile(_witness_of(self._copy), _witness_of(self.path))
+            copy_files(self._copy, self.path)
+            if whole and witness_of(self._copy).exists():
+                shutil.copyfile(witness_of(self._copy), witness_of(self.path))
 
     def wipe(self, whole: bool) -> None:
         """See `Medium`."""
-        _remove(self.path, but=() if whole else (".witness",))
-
-
-def _place(data: bytes | bytearray, random: Random, *, is_log: bool) -> int:
-    """Draw a page where something stands, of a log mostly one of the last, and there a place.
-
-    A small table has as many chances as a large one. The headers in a log count as a whole: in
-    these SQLite writes numbers that it draws itself, zeros among them. A seed must not depend on
-    that, and need not: whichever of their bits is flipped, the log ends there.
-    """
-    first, page = (LOG_HEADER_BYTES, FRAME_HEADER_BYTES + PAGE_BYTES) if is_log else (0, PAGE_BYTES)
-    starts = [0] * is_log + [
-        start for start in range(first, len(data), page) if data[start : start + page].strip(b"\0")
-    ]
-    if is_log:
-        starts = starts[-random.choice((1, 4, len(starts))) :]
-    start = random.choice(starts)
-    end = first if start < first else start + page
-    header = LOG_HEADER_BYTES if is_log else 0
-    places = range(start, min(end, len(data)))
-    return random.choice([at for at in places if data[at] or at - start < header])
-
-
-def _end_of(log: Path) -> int:
-    """Return where the log really ends: SQLite starts it afresh without making it shorter.
-
-    Its frames repeat a number that stands in its header, and is another each time.
-    """
-    data = log.read_bytes() if log.exists() else b""
-    frame, end = FRAME_HEADER_BYTES + PAGE_BYTES, LOG_HEADER_BYTES
-    while len(data) >= end + frame and data[end + 8 : end + 16] == data[16:24]:
-        end += frame
-    return min(end, len(data))
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
-
-
-def _witness_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.witness")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _copy(source: Path, target: Path, *, log: bool = True) -> None:
-    if source.exists():
-        shutil.copyfile(source, target)
-    if log and _log_of(source).exists():
-        shutil.copyfile(_log_of(source), _log_of(target))
-
-
-def _blank(path: Path, start: int) -> None:
-    """Put zeros in the place of what a file has from ``start`` on."""
-    length = _size(path)
-    if length > start:
-        with path.open("r+b") as file:
-            file.seek(start)
-            file.write(bytes(length - start))
-
-
-def _remove(path: Path, but: Sequence[str] = ()) -> None:
-    for ending in ("", "-wal", "-shm", ".lock", ".witness"):
-        if ending not in but:
-            path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+        remove_files(self.path, but=() if whole else (".witness",))

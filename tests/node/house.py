@@ -212,3 +212,22 @@ class House:
 def shaky(loss: float = 0.2, duplication: float = 0.1) -> Faults:
     """A network that loses, doubles and reorders."""
     return Faults(shortest=0.0005, longest=0.006, loss=loss, duplication=duplication)
+
+
+async def propose_all(house: House, commands: dict[bytes, str]) -> dict[bytes, bytes]:
+    """Propose every command at once, each from its node; return the answers."""
+    answers: dict[bytes, bytes] = {}
+
+    async def propose(command: bytes, name: str) -> None:
+        answers[command] = await house.node(name).propose(command)
+
+    async with trio.open_nursery() as nursery:
+        for command, name in commands.items():
+            nursery.start_soon(propose, command, name)
+    return answers
+
+
+def spread(house: House, count: int, start: int = 0) -> dict[bytes, str]:
+    """Numbered commands, in turn for every node."""
+    names = house.names
+    return {b"%d" % number: names[number % len(names)] for number in range(start, start + count)}

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.peers.base import (
-    ATTEMPT,
-    FAULTS,
-    NODES,
-    Peer,
-    first_put,
-    free_ports,
-    resident_of,
-    until,
-)
+from benchmarks.peers.base import NODES, free_ports
 from benchmarks.peers.pipelined import Connection
-from benchmarks.peers.work import VALUE, PeerFailed, Work
+from benchmarks.peers.servers import Servers
+from benchmarks.peers.work import VALUE, PeerFailed
 
 JAR: Final = Path("/usr/share/java/zookeeper.jar")
 PATH: Final = b"/benchmark"
@@ -88,12 +78,13 @@ class ZooKeeperConnection(Connection):
         return True
 
 
-class ZooKeeper(Peer):
+class ZooKeeper(Servers):
     """ZooKeeper with its defaults."""
 
     name = "ZooKeeper"
     durability = "synced by a majority"
     client = "one process, its own protocol, to the leader"
+    connection = ZooKeeperConnection
     tick = 2000
     """Milliseconds; no session may be shorter than two ticks."""
 
@@ -107,12 +98,11 @@ class ZooKeeper(Peer):
     def start(self) -> None:
         """Start the servers."""
         ports = free_ports(3 * NODES)
-        self._ports = ports[:NODES]
         servers = "".join(
             f"server.{n + 1}=127.0.0.1:{ports[NODES + n]}:{ports[2 * NODES + n]}\n"
             for n in range(NODES)
         )
-        for n, port in enumerate(self._ports):
+        for n, port in enumerate(ports[:NODES]):
             data = self.folder / f"z{n + 1}"
             data.mkdir()
             (data / "myid").write_text(f"{n + 1}\n")
@@ -121,61 +111,27 @@ class ZooKeeper(Peer):
                 f"syncLimit={10_000 // self.tick}\ndataDir={data}\nclientPort={port}\n"
                 f"admin.enableServer=false\n4lw.commands.whitelist=srvr\n{servers}"
             )
-        self._processes = [self._run(n) for n in range(NODES)]
-        self._leader = until("a ZooKeeper leader", self._find_leader)
-        with self._connect(self._leader) as connection:
+        self.serve_all(ports[:NODES])
+        with self.connect() as connection:
+            assert isinstance(connection, ZooKeeperConnection)
             connection.create()
 
     @property
     def endpoints(self) -> str:
         """Where clients find the servers."""
-        return ",".join(f"127.0.0.1:{port}" for port in self._ports)
+        return ",".join(f"127.0.0.1:{port}" for port in self.ports)
 
-    def drive(self, inflight: int, seconds: float) -> Work:
-        """Put at the leader."""
-        with self._connect(self._leader) as connection:
-            return connection.drive(inflight, seconds)
-
-    def lose_leader(self, fault: str) -> float:
-        """Harm the leader, and put at a survivor until that is done."""
-        lost = self._leader = until("a ZooKeeper leader", self._find_leader)
-        survivor = next(n for n in range(NODES) if n != lost)
-        with self._connect(survivor) as connection:
-            connection.put_one(1)
-        self.settle()
-        self._processes[lost].send_signal(FAULTS[fault])
-        harmed = time.monotonic()
-        done = first_put(lambda: ZooKeeperConnection(self._ports[survivor], timeout=ATTEMPT))
-        if fault == "SIGSTOP":
-            self._processes[lost].send_signal(signal.SIGCONT)
-        else:
-            self._processes[lost].wait()
-            self._processes[lost] = self._run(lost)
-        first_put(lambda: ZooKeeperConnection(self._ports[lost], timeout=ATTEMPT))
-        return done - harmed
-
-    def _run(self, n: int) -> subprocess.Popen[bytes]:
+    def serve(self, n: int) -> subprocess.Popen[bytes]:
+        """Start a server, at first or again."""
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
         config, log = self.folder / f"z{n + 1}" / "zoo.cfg", f"z{n + 1}.log"
         classes = f"/etc/zookeeper/conf:{JAR}"
         return self.run(["java", "-Xmx512m", "-cp", classes, main, config], log)
 
-    def resident(self) -> int:
-        """Return the largest server's memory."""
-        return max(resident_of(process.pid) for process in self._processes)
-
-    def _connect(self, server: int) -> ZooKeeperConnection:
-        def connect() -> ZooKeeperConnection | None:
-            try:
-                return ZooKeeperConnection(self._ports[server], timeout=30)
-            except OSError:
-                return None
-
-        return until("a session", connect)
-
-    def _find_leader(self) -> int | None:
-        for n, port in enumerate(self._ports):
-            if self._processes[n].poll() is not None:
+    def find_leader(self) -> int | None:
+        """Ask each server."""
+        for n, port in enumerate(self.ports):
+            if self.processes[n].poll() is not None:
                 raise PeerFailed(f"a server has ended: see {self.folder}/z{n + 1}.log")
             try:
                 with socket.create_connection(("127.0.0.1", port), 1) as asked:

@@ -35,8 +35,7 @@ class Node(Private):
     @property
     def leader(self) -> Leadership | None:
         """The live leader as this node knows it; None while there is none, or it is closed."""
-        services = self._services
-        return None if services.closed else services.view.leadership
+        return self._services.view.leadership
 
     async def propose(self, command: bytes, *, wait: bool = True) -> bytes:
         """Have a command applied, once, on every node; return the state machine's answer.

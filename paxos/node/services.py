@@ -176,6 +176,12 @@ class Services(Watcher):
         leadership = self.roles.learner.state.leadership
         if leadership is not None and leadership.leader != leader:
             leadership = None
+        self._show(leadership)
+
+    def _show(self, leadership: Leadership | None) -> None:
+        """Let everybody know who leads by now; a closed node knows of nobody."""
+        if self.closed:
+            leadership = None
         if leadership != self.view.leadership:
             view, self.view = self.view, View(leadership)
             view.next = self.view
@@ -197,6 +203,7 @@ class Services(Watcher):
             instrument.event(event)
 
     def _end(self, why: PaxosError) -> None:
+        self._show(self.view.leadership)
         self.proposals.end(why)
         self.readers.end(why)
         self.growth.tell()

@@ -247,3 +247,17 @@ async def test_forged_refusals_depose_nobody(
                 house.network.refuse(house.address(name), house.address(first.leader))
         await trio.sleep(0.01)
     assert await house.leader() == first
+
+
+async def test_who_watches_a_node_hears_that_it_knows_of_no_leader_when_it_is_closed(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house()
+    _, other = await house.led()
+    node = house.node(other)
+    seen = node.leaderships()
+    assert await anext(seen) == node.leader is not None
+    await house.stop(other)
+    with trio.fail_after(1):
+        assert await anext(seen) is None
+    assert node.leader is None

@@ -38,6 +38,9 @@ class Waiting:
 
     deferred: bool = False
     """Whether it has already made room for a rival that asked first."""
+    declined: Polling | None = None
+    """The poll that was just refused. Who has heard of the leader's end a moment later than this
+    node agrees after all, and then there is nothing to wait for."""
 
 
 @define

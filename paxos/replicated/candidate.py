@@ -71,7 +71,8 @@ class Candidate:
     def on_polled(self, source: str, polled: Polled, now: float) -> Effects:
         """Count the encouragements; a quorum of them begins the ballot."""
         self.proposer.highest = max(self.proposer.highest, polled.ballot)
-        state = self.state
+        declined = self.state.declined if isinstance(self.state, Waiting) else None
+        state = declined or self.state
         if not isinstance(state, Polling) or polled.number != state.number:
             return ()
         if state.attempts == 1:  # else nobody knows which attempt this answers
@@ -85,9 +86,11 @@ class Candidate:
         state.refused[source] = polled.ballot
         if polled.ballot.node != self.proposer.name:
             self.via = (source, now + 8 * self.pace.timing.suspicion)
-        if self._is_quorum(set(self._members()) - state.refused.keys()):
+        if declined or self._is_quorum(set(self._members()) - state.refused.keys()):
             return ()
-        return self._fail(state.refusal())
+        effects = self._fail(state.refusal())
+        self.state = Waiting(declined=state)
+        return effects
 
     def _has_the_least_ballot(self) -> bool:
         """Tell whether the next ballot would be the least that any member can ever begin."""

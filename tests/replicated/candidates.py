@@ -38,9 +38,9 @@ def alarm(effects: Effects) -> Wake:
     return wake
 
 
-def polling(name: str, attempts: int = 1) -> Candidacy:
+def polling(name: str, attempts: int = 1, members: tuple[str, ...] = MEMBERS) -> Candidacy:
     """Return a candidate that has asked so often and was answered by nobody."""
-    candidate = candidacy(name)
+    candidate = candidacy(name, members)
     candidate.start()
     for _ in range(attempts):
         candidate.wake(0.0)

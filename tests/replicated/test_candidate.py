@@ -8,6 +8,8 @@ from paxos.protocol.ballot import Ballot
 from paxos.protocol.effects import Persist, Wake
 from paxos.protocol.messages import Prepare
 from paxos.protocol.records import Begun
+from paxos.replicated.candidacy import Candidacy
+from paxos.replicated.candidacy_states import Campaigning, Waiting
 from paxos.replicated.messages import Poll, Polled
 from tests.replicated.candidates import alarm, candidacy, polling, sent
 
@@ -50,3 +52,44 @@ def test_candidate_that_was_refused_says_who_leads() -> None:
     while not candidate.failures:
         candidate.wake(0.1)
     assert candidate.why == "b says that a leads or stands"
+
+
+def answer(number: int, *, granted: bool) -> Polled:
+    return Polled(number, 0, granted, Ballot(7, "a"), 0)
+
+
+def declined() -> Candidacy:
+    """One of four that heard of the leader's end before two others, who still turned it down."""
+    candidate = polling("d", members=("a", "b", "c", "d"))
+    for name in ("b", "c"):
+        candidate.handle(name, answer(1, granted=False), 0.01)
+    assert isinstance(candidate.state, Waiting)
+    return candidate
+
+
+def test_candidate_that_was_refused_stands_at_once_when_the_others_agree_after_all() -> None:
+    candidate = declined()
+    candidate.handle("a", answer(1, granted=True), 0.01)
+    candidate.handle("b", answer(1, granted=False), 0.01)
+    assert isinstance(candidate.state, Waiting)
+    effects = candidate.handle("b", answer(1, granted=True), 0.01)
+    assert Prepare(Ballot(8, "d"), 0) in sent(effects)
+    assert isinstance(candidate.state, Campaigning)
+
+
+def test_candidate_that_made_room_for_another_does_not_stand_when_the_others_agree() -> None:
+    candidate = declined()
+    candidate.handle("b", Poll(1, 0), 0.01)
+    for name in ("a", "b", "c"):
+        assert not candidate.handle(name, answer(1, granted=True), 0.01)
+    assert isinstance(candidate.state, Waiting)
+
+
+def test_candidate_counts_nobody_who_agreed_to_an_earlier_poll() -> None:
+    candidate = declined()
+    candidate.wake(1.0)
+    for name in ("b", "c"):
+        candidate.handle(name, answer(2, granted=False), 1.01)
+    for name in ("a", "b", "c"):
+        assert not candidate.handle(name, answer(1, granted=True), 1.01)
+    assert isinstance(candidate.state, Waiting)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import trio
+from trio._core import _run as trio_run
 from trio.testing import MockClock
 
 from paxos.replicated.compaction import Compaction
@@ -34,6 +35,14 @@ async def open_house(nursery: trio.Nursery, autojump_clock: MockClock) -> AsyncI
     yield make
     for house in houses:
         house.check()
+
+
+@pytest.fixture
+def drawn(seed: int) -> random.Random:
+    """Make all that is random in a run of virtual time repeat itself: pauses and Trio's turns."""
+    random.seed(seed)
+    trio_run._r.seed(seed)
+    return random.Random(seed)
 
 
 OpenHall = Callable[..., Awaitable[Hall]]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from random import Random
 
 import pytest
 import trio
-from trio._core import _run as trio_run
 from trio.testing import MockClock
 
 from tests.node.house import SUSPICION, House
@@ -20,14 +18,6 @@ FOUR_TIMEOUTS = 4 * SUSPICION
 
 GRAPHS = 60
 """How many are drawn."""
-
-
-@pytest.fixture
-def drawn(seed: int) -> Random:
-    """Make all that is random in a run of virtual time repeat itself: pauses and Trio's turns."""
-    random.seed(seed)
-    trio_run._r.seed(seed)
-    return Random(seed)
 
 
 def cut_all_but(house: House, kept: set[frozenset[str]], one_way: float, drawn: Random) -> None:

@@ -17,13 +17,20 @@ from attrs import evolve
 from paxos.errors import LogCompacted
 from paxos.forks import Private
 from paxos.journal.base import JournalError, highest_begun, highest_promised
-from paxos.journal.checks import check_open_votes, damaged
+from paxos.journal.beginning import (
+    check_place,
+    first_facts,
+    next_boot,
+    parse_ballot,
+    parse_mark,
+)
+from paxos.journal.checks import damaged
 from paxos.journal.compaction import Compaction
 from paxos.journal.explaining import SQLITE_ERRORS, explained
 from paxos.journal.lock import JournalLock
+from paxos.journal.open_votes import OpenVotes
 from paxos.journal.reading import JournalReader
 from paxos.journal.tables import (
-    FORMAT,
     Row,
     checksum,
     connect,
@@ -38,7 +45,7 @@ from paxos.journal.tables import (
     sync_directory,
     update_about,
 )
-from paxos.journal.witness import Mark, Witness, doubt
+from paxos.journal.witness import Witness, doubt
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import (
     Begun,
@@ -53,12 +60,7 @@ from paxos.protocol.records import (
 )
 from paxos.protocol.values import Value
 
-_OPEN_VOTES = "SELECT slot, number, node, crc FROM votes WHERE slot >= ?"
 _PUT_VOTE = "INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?, ?, ?)"
-_NO_VOTE = (Ballot.ZERO, 0)
-
-BOOT_CHANCE_BITS = 10
-"""So many bits, in microseconds, of each life's boot are random: less than a start takes."""
 
 
 class SqliteJournal(Private):
@@ -112,7 +114,7 @@ class SqliteJournal(Private):
         self._failure: str | None = None
         self._writing = threading.Lock()
         with contextlib.ExitStack() as opened, explained(self.path, "cannot be opened"):
-            self._check_place()
+            check_place(self.path)
             self._lock = JournalLock(self.path)
             opened.callback(self._lock.close)
             self._witness = self.witness_type(self.path)
@@ -126,17 +128,6 @@ class SqliteJournal(Private):
         super().__init__()  # now there is something to let go of
         self.locks = self._reader.lock, self._writing
 
-    def _check_place(self) -> None:
-        if self.path.is_dir():
-            raise JournalError(f"journal {self.path} cannot be opened: it is a directory")
-        if self.path.exists() and not self.path.is_file():
-            raise JournalError(f"journal {self.path} cannot be opened: it is no ordinary file")
-        if not self.path.parent.exists():
-            raise JournalError(
-                f"journal {self.path} cannot be opened: "
-                f"there is no directory {self.path.parent}; make it first"
-            )
-
     def _begin_life(self, cluster: str, node: str) -> None:
         """Read what the journal says about itself, and count this life durably."""
         db = self._writer
@@ -146,20 +137,20 @@ class SqliteJournal(Private):
         self._check_pages()
         db.execute("BEGIN IMMEDIATE")
         if new:
-            create_tables(db, self._first_facts(cluster, node))
+            create_tables(db, first_facts(cluster, node, self._draw_identity()))
         facts = read_about(db, self.path, cluster, node)
         try:
-            self.boot = self._next_boot(int(str(facts["boot"])))
+            self.boot = next_boot(int(str(facts["boot"])), self._wall_clock, self._random_bits)
             self.frontier = int(str(facts["frontier"]))
             self._compaction = Compaction(db, self.path, int(str(facts["first"])))
             self._compaction.check(self.frontier)
-            self._begun = _parse_ballot(str(facts["begun"]))
-            self._promised = _parse_ballot(str(facts["promised"]))
-            self._mark, open_crc = _parse_mark(str(facts["identity"]), str(facts["writes"]))
+            self._begun = parse_ballot(str(facts["begun"]))
+            self._promised = parse_ballot(str(facts["promised"]))
+            self._mark, open_crc = parse_mark(str(facts["identity"]), str(facts["writes"]))
             self.doubt = str(facts["doubt"])
         except (KeyError, ValueError) as error:
             raise damaged(self.path, f"about has no {error}") from None
-        self._read_open_votes(open_crc)
+        self._open = OpenVotes(db, self.path, self.frontier, open_crc)
         if not self.doubt:
             self.doubt = doubt(None if new else self._mark, self._witness)
             if self.doubt:  # durably: the witness is told the journal's new mark below
@@ -181,45 +172,13 @@ class SqliteJournal(Private):
         if findings:
             raise damaged(self.path, findings[0])
 
-    def _first_facts(self, cluster: str, node: str) -> dict[str, object]:
-        return {
-            "cluster": cluster,
-            "node": node,
-            "format": FORMAT,
-            "identity": f"{self._draw_identity():016x}",
-            "boot": 0,
-            "begun": str(Ballot.ZERO),
-            "promised": str(Ballot.ZERO),
-            "first": 0,
-            "progress": "0 0 00000000 00000000",
-            "doubt": "",
-        }
-
-    def _next_boot(self, last: int) -> int:
-        """Return a number above the last; above all of earlier lives, if the clock is right.
-
-        A node whose journal was lost or went back must not take the boot of an earlier life: what
-        that proposed would pass for its own. The clock makes boots rise all the same, and chance
-        makes them differ where the clock is wrong.
-        """
-        now = int(self._wall_clock() * 1e6)
-        return max(last, now) + 1 + self._random_bits(BOOT_CHANCE_BITS)
-
     def _draw_identity(self) -> int:
         return self._random_bits(62) + 1
-
-    def _read_open_votes(self, expected: int) -> None:
-        """Read the ballots of the open votes; a row that is missing would be a forgotten vote."""
-        rows = self._writer.execute(_OPEN_VOTES, (self.frontier,)).fetchall()
-        self._open_votes = {row[0]: (Ballot(row[1], row[2]), row[3]) for row in rows}
-        crcs = (crc for _, crc in self._open_votes.values())
-        check_open_votes(self.path, self.frontier, crcs, expected)
-        self._open_crc = expected
 
     def _count_write(self, crcs: tuple[int, ...], frontier: int) -> None:
         """Count a transaction, in the same transaction, and note what is learned with it."""
         self._mark = mark = self._mark.next(crcs)
-        text = f"{frontier} {mark.writes} {mark.chain:08x} {self._open_crc:08x}"
+        text = f"{frontier} {mark.writes} {mark.chain:08x} {self._open.crc:08x}"
         update_about(self._writer, "progress", text)
 
     def _tell_witness(self) -> None:
@@ -313,8 +272,7 @@ class SqliteJournal(Private):
     def _put_learned(self, learned: Learned, crcs: list[int]) -> None:
         """Store the value of a slot, unless the vote there has it."""
         slot = learned.slot
-        ballot, crc = self._open_votes.pop(slot, _NO_VOTE)
-        self._open_crc ^= crc
+        ballot = self._open.take(slot)
         if learned.ballot is None or ballot < learned.ballot:
             note, value = str(learned.value), self._encode(learned.value)
             crc = checksum(value, "chosen", slot, note)
@@ -330,8 +288,7 @@ class SqliteJournal(Private):
         if self._compaction.first != first:
             update_about(self._writer, "first", self._compaction.first)
         if after != frontier:
-            for slot in [slot for slot in self._open_votes if slot < after]:
-                self._open_crc ^= self._open_votes.pop(slot)[1]
+            self._open.take_below(after)
         return after
 
     def _raise_about(self, key: str, known: Ballot, highest: Ballot) -> Ballot:
@@ -344,9 +301,7 @@ class SqliteJournal(Private):
         slot, ballot, value = vote.slot, vote.ballot, self._encode(vote.value)
         number, node, note = *ballot, str(vote.value)
         crc = checksum(value, "votes", slot, number, node, note)
-        _, replaced = self._open_votes.get(slot, _NO_VOTE)
-        self._open_votes[slot] = ballot, crc
-        self._open_crc ^= replaced ^ crc
+        self._open.put(slot, ballot, crc)
         return slot, number, node, note, value, crc
 
     def recover(self) -> Iterator[Record]:
@@ -405,14 +360,3 @@ class SqliteJournal(Private):
         self._failure = self._reader.refused = why
         keep_for_ever(self.path, self._writer, self._reader.db)
         self._witness.close()
-
-
-def _parse_mark(identity: str, writes: str) -> tuple[Mark, int]:
-    """Return the mark, and the checksum of the open votes."""
-    count, chain, open_crc = writes.split(" ")
-    return Mark(int(identity, 16), int(count), int(chain, 16)), int(open_crc, 16)
-
-
-def _parse_ballot(text: str) -> Ballot:
-    number, _, node = text.partition(".")
-    return Ballot(int(number), node)

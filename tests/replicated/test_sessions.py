@@ -110,6 +110,14 @@ def test_run_that_comes_next_is_taken_whole() -> None:
     assert sessions.nodes["node1"] == AppliedNumbers(boot=0, low=5)
 
 
+def test_run_is_not_taken_whole_over_a_number_that_came_before_its_turn() -> None:
+    sessions = Sessions()
+    run = [command("node1", number) for number in (0, 1, 2)]
+    assert sessions.first_time(run[2])
+    assert not sessions.take_run(Session("node1", 0), run)
+    assert [sessions.first_time(one) for one in run] == [True, True, False]
+
+
 def test_run_of_another_life_or_of_an_unknown_node_is_not_taken_whole() -> None:
     sessions = Sessions()
     first, second = command("node1", 0, boot=2), command("node1", 1, boot=2)

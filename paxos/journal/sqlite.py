@@ -279,7 +279,8 @@ class SqliteJournal(Private):
             crcs.append(crc)
             self._writer.execute("INSERT INTO chosen VALUES (?, ?, ?, ?)", (slot, note, value, crc))
             # One place for each slot's value: else the loss of one row would show another.
-            self._writer.execute("DELETE FROM votes WHERE slot = ?", (slot,))
+            if ballot > Ballot.ZERO:
+                self._writer.execute("DELETE FROM votes WHERE slot = ?", (slot,))
 
     def _compact(self, snapshot: Snapshotted, frontier: int) -> int:
         """Make a snapshot the newest, in the transaction that is under way."""

@@ -22,6 +22,7 @@ from paxos.node.teaching import Teacher
 from paxos.node.timers import Timers
 from paxos.protocol.effects import Send, Supply, Wake
 from paxos.protocol.events import Event
+from paxos.protocol.messages import Message
 from paxos.protocol.quorums import Majority
 from paxos.protocol.records import Snapshotted
 from paxos.replicated.compaction import Compaction
@@ -39,6 +40,14 @@ from paxos.replicated.values import Session
 
 HELD = "held"
 """The alarm for messages that wait for company."""
+
+COURTESY = 2
+"""For so many turns of the loop a node's acceptor waits before it answers the node's own proposer.
+
+In the first the loop hears what other acceptors have answered meanwhile, in the second the learner
+learns from it. What they have chosen needs no further vote; and where the loop itself writes the
+journal, nobody waits for that write.
+"""
 
 
 @frozen
@@ -72,6 +81,10 @@ class Watcher:
     def readable(self, number: int) -> None:
         """Hear that this node's reads up to this number may look at the state now."""
 
+    def waits(self) -> bool:
+        """Tell whether a task of this node waits for the log to grow."""
+        return False
+
     def failed(self, error: JournalError) -> None:
         """Hear that the journal has failed: this node votes no more."""
 
@@ -87,6 +100,10 @@ class Engine:
         self._storage = storage = equipment.storage
         self._post = post = equipment.post
         self._watcher = watcher
+        self._name = name
+        self._courtesy = COURTESY if len(cluster.names) > 1 else 0
+        self._withheld = False
+        """Whether the learner was not woken for what `Roles.is_old_news`."""
         self.timers = Timers()
         self.timers.register(HELD, self._post.release)
         self._post.alarm = partial(self.timers.set, HELD)
@@ -108,7 +125,7 @@ class Engine:
 
     async def run(self) -> None:
         """Run the roles until cancelled."""
-        self._post.inboxes["learner"].can_wait = self.roles.learner.can_wait
+        self._post.inboxes["learner"].can_wait = self._learner_can_wait
         async with trio.open_nursery() as nursery:
             for role, inbox in self._post.inboxes.items():
                 self.timers.register(role, partial(inbox.put, "", None))
@@ -118,6 +135,20 @@ class Engine:
             nursery.start_soon(self.keeper.run)
             for role, turn in self.roles.start(trio.current_time()).items():
                 self._carry_out(role, turn)
+
+    def _learner_can_wait(self, source: str, message: Message, *, company: bool) -> bool:
+        """Tell whether the learner need not hear a message before the next one."""
+        if self.roles.learner.can_wait(source, message):
+            return True
+        waits = not company or self._watcher.waits()
+        self._withheld = not waits and self.roles.is_old_news(message)
+        return self._withheld
+
+    def hurry(self) -> None:
+        """Let the learner hear what it was not woken for, since somebody waits for it by now."""
+        if self._withheld:
+            self._withheld = False
+            self._post.inboxes["learner"].hurry()
 
     def snapshot_statistics(self) -> dict[str, int]:
         """Return counters of snapshots, and how far the one is that is being fetched."""
@@ -139,7 +170,11 @@ class Engine:
 
     async def _run_role(self, role: Role, inbox: Inbox) -> None:
         while True:
-            turn = self.roles.turn(role, await inbox.drain(), trio.current_time())
+            heard = await inbox.drain()
+            if role == "acceptor" and heard[0][0] == self._name:
+                for _ in range(self._courtesy):
+                    await trio.lowlevel.checkpoint()
+            turn = self.roles.turn(role, heard, trio.current_time())
             try:
                 if turn.records:
                     await self._storage.persist(turn.records)
@@ -150,6 +185,8 @@ class Engine:
                 self._fail(error)
             if role == "proposer":
                 self._watcher.turned()
+                if self._withheld and not self.roles.is_patient:
+                    self.hurry()
 
     def _fail(self, error: JournalError) -> None:
         if not self.roles.failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from typing import Protocol
 
 import outcome
 import trio
@@ -18,12 +18,22 @@ Each source has room of its own, so that a member gone wild displaces nobody els
 """
 
 
-MAX_PATIENT = 64
+MAX_PATIENT = 8
 """How many messages that can wait are kept at most before the role is woken all the same."""
 
 
-def _never(_source: str, _message: Message) -> bool:
+def _never(_source: str, _message: Message, *, company: bool) -> bool:
     return False
+
+
+class CanWait(Protocol):
+    """Tells of a message whether it need wake nobody: it is read together with the next that does.
+
+    ``company`` says that it came along with a proposal, of which there is more to hear.
+    """
+
+    def __call__(self, source: str, message: Message, /, *, company: bool) -> bool:
+        """Tell so of a message of this source."""
 
 
 class Inbox:
@@ -31,14 +41,11 @@ class Inbox:
 
     Args:
         bound: How many messages it holds.
-        can_wait: Tells of a message whether it need wake nobody: it is read together with the next
-            one that does. To wake a task costs more than most messages do.
+        can_wait: Which messages need wake nobody. To wake a task costs more than most do.
 
     """
 
-    def __init__(
-        self, bound: int = INBOX_BOUND, can_wait: Callable[[str, Message], bool] = _never
-    ) -> None:
+    def __init__(self, bound: int = INBOX_BOUND, can_wait: CanWait = _never) -> None:
         self._bound = bound
         self.can_wait = can_wait
         self._items: deque[tuple[str, Message | None]] = deque()
@@ -47,7 +54,7 @@ class Inbox:
         self._reader: trio.lowlevel.Task | None = None
         self.dropped = 0
 
-    def put(self, source: str, message: Message | None) -> None:
+    def put(self, source: str, message: Message | None, *, company: bool = False) -> None:
         """Add a message, or drop it when its source has no room; None is the role's alarm.
 
         What a node says to itself is never dropped, since it is not said twice; there is one such
@@ -62,11 +69,16 @@ class Inbox:
         if self._reader is None or (
             message is not None
             and len(self._items) < MAX_PATIENT
-            and self.can_wait(source, message)
+            and self.can_wait(source, message, company=company)
         ):
             return
-        reader, self._reader = self._reader, None
-        trio.lowlevel.reschedule(reader, outcome.Value(None))
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Wake the reader for what could wait, if it sleeps and there is any."""
+        if self._reader is not None and self._items:
+            reader, self._reader = self._reader, None
+            trio.lowlevel.reschedule(reader, outcome.Value(None))
 
     async def drain(self) -> deque[tuple[str, Message | None]]:
         """Wait until something is there, and take all of it."""

@@ -83,10 +83,13 @@ class Post:
             await trio.sleep(seconds)
             await self.resolve()
 
-    def deliver(self, source: str, message: Message) -> None:
-        """Hand a message to the roles of this node for which it is."""
+    def deliver(self, source: str, message: Message, *, company: bool = False) -> None:
+        """Hand a message to the roles of this node for which it is.
+
+        ``company`` says that a proposal of the source has come along with it.
+        """
         for role in ROUTES.get(type(message), ()):
-            self.inboxes[role].put(source, message)
+            self.inboxes[role].put(source, message, company=company)
 
     def send(self, targets: tuple[str, ...], message: Message) -> None:
         """Send to each target: at once to this node's roles, at `flush` to others."""
@@ -176,8 +179,7 @@ class Post:
             if incoming.cloned:
                 self.alarms.append(CloneFound(source))
             if source in self._addresses or source in self._cluster.names:
-                for message in incoming.messages:
-                    self._from_peer(source, message)
+                self._from_peer(source, incoming.messages)
             elif incoming.messages:
                 self._clients.pop(source, None)
                 self._clients[source] = address
@@ -199,9 +201,12 @@ class Post:
                 if address == refusing:
                     self.deliver(name, Refused())
 
-    def _from_peer(self, source: str, message: Message) -> None:
-        passed_on = isinstance(message, Propose) and message.hops > 1
-        if passed_on or source == self._name or type(message) not in ROUTES:
-            self.unfit += 1
-        else:
-            self.deliver(source, message)
+    def _from_peer(self, source: str, messages: list[Message]) -> None:
+        # What follows a proposal was said since, and perhaps because somebody waits for it.
+        company = bool(messages) and type(messages[-1]) is Accept
+        for message in messages:
+            passed_on = isinstance(message, Propose) and message.hops > 1
+            if passed_on or source == self._name or type(message) not in ROUTES:
+                self.unfit += 1
+            else:
+                self.deliver(source, message, company=company)

@@ -43,8 +43,8 @@ class Services(Watcher):
         self.journal = equipment.journal
         self.storage = equipment.storage
         self.view = View(None)
-        self.growth = Growth()
         self.engine = Engine(equipment, self)
+        self.growth = Growth(self.engine.hurry)
         self.roles = roles = self.engine.roles
         self.desk = Desk(self, post)
         self.proposals = Proposals(name, roles.proposer, post, roles.next_id)
@@ -188,6 +188,10 @@ class Services(Watcher):
             view.changed.set()
             for instrument in self._instruments:
                 instrument.leader_changed(leadership)
+
+    def waits(self) -> bool:
+        """Tell whether a task waits for the log to grow."""
+        return self.growth.awaited
 
     def failed(self, error: JournalError) -> None:
         """Tell whoever watches that this node votes no more."""

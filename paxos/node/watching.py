@@ -7,6 +7,7 @@ that would have to be closed.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import trio
 
@@ -59,18 +60,29 @@ class Leaderships:
 
 
 class Growth:
-    """Wakes those who wait for the log to grow."""
+    """Wakes those who wait for the log to grow; it calls ``begun`` when one begins to wait."""
 
-    def __init__(self) -> None:
-        self._grown = trio.Event()
+    def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
+        self._begun = begun
+        self._grown: trio.Event | None = None
+        """Made by the first who waits: nobody does, mostly."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits, or did since the log last grew."""
+        return self._grown is not None
 
     def tell(self) -> None:
         """Say that a slot took effect."""
-        self._grown.set()
-        self._grown = trio.Event()
+        if self._grown is not None:
+            self._grown.set()
+            self._grown = None
 
     async def wait(self) -> None:
         """Return when the next slot has taken effect."""
+        if self._grown is None:
+            self._grown = trio.Event()
+            self._begun()
         await self._grown.wait()
 
 

@@ -36,18 +36,16 @@ class Majority:
     """
 
     nodes: tuple[str, ...]
+    size: int = field(init=False, repr=False)
+    """How many nodes make a majority."""
     _set: frozenset[str] = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        """Keep a set beside the tuple: counting votes is on the hot path."""
+        """Keep size and set beside the tuple: counting votes is on the hot path."""
+        object.__setattr__(self, "size", len(self.nodes) // 2 + 1)
         object.__setattr__(self, "_set", frozenset(self.nodes))
         if not self.nodes or len(self._set) != len(self.nodes):
             raise ValueError(f"a membership needs at least one node, each once: {self.nodes}")
-
-    @property
-    def size(self) -> int:
-        """How many nodes make a majority."""
-        return len(self.nodes) // 2 + 1
 
     def members(self, slot: int) -> tuple[str, ...]:
         """Return the fixed membership."""

@@ -14,7 +14,7 @@ from attrs import define, frozen
 from paxos.protocol.acceptor import Acceptor
 from paxos.protocol.effects import Effect, Effects, Persist, PersistLater, Send
 from paxos.protocol.learner import Learner
-from paxos.protocol.messages import AskMemory, Memory, Message, Prepare
+from paxos.protocol.messages import AskMemory, Chosen, Memory, Message, Prepare
 from paxos.protocol.proposer import Proposer
 from paxos.protocol.quorums import Quorums
 from paxos.protocol.records import Record, Snapshotted
@@ -179,6 +179,23 @@ class Roles:
         """Tell whether another node may wait for a slot: for its own commands, or to read."""
         return applied.urgent or applied.slot < self.proposer.reading.awaited
 
+    def is_old_news(self, message: Message) -> bool:
+        """Tell whether a learner may hear of a chosen slot later, if the next proposal came along.
+
+        It is told at once where another node may wait for it (`is_awaited`). So what has come with
+        the next proposal was told without hurry, and more will be said when that is chosen; until
+        then it can wait, unless this node's proposer waits for progress, or a later slot has been
+        told of already: that may have been told in a hurry, and overtaken this.
+        """
+        learner = self.learner.learner
+        complete = learner.frontier >= learner.target
+        return type(message) is Chosen and complete and self.is_patient
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the proposer waits for nothing that the learner has not heard yet."""
+        return self.proposer.can_wait(self.learner.state.leadership)
+
     def _believes(self, source: str, message: Message, effects: list[Effect]) -> bool:
         """Tell whether a member can have meant this; each doubling of what is not is an alarm."""
         if source == self.learner.learner.name or is_plausible(message, *self.bounds):
@@ -207,7 +224,7 @@ class Roles:
         if learner.diverged:
             self.fail(learner.diverged)
         progress = learner.told != learner.learner.frontier
-        if progress and not self.proposer.can_wait(learner.state.leadership):
+        if progress and not self.is_patient:
             effects += (Send((learner.learner.name,), Advanced()),)
         return effects
 

@@ -79,6 +79,18 @@ def test_a_value_that_the_vote_holds_is_not_written_twice(open_sqlite: Open) -> 
     assert run(journal.path, "SELECT slot FROM chosen") == [(1,)]
 
 
+def test_a_vote_for_another_value_than_the_chosen_one_goes_when_that_is_learned(
+    open_sqlite: Open,
+) -> None:
+    journal = open_sqlite()
+    journal.write([Voted(0, BALLOT, "a"), Voted(1, BALLOT, "b")])
+    journal.write(
+        [Learned(0, Ballot(8, "node1"), "c"), Learned(1, None, "d"), Learned(2, None, "e")]
+    )
+    assert run(journal.path, "SELECT * FROM votes") == []
+    assert journal.read(0, 2, 100) == [(0, "c"), (1, "d"), (2, "e")]
+
+
 def test_recovery_of_many_pages_is_complete(open_sqlite: Open) -> None:
     journal = open_sqlite()
     journal.write([Learned(slot, None, "x" * 10_000) for slot in range(250)])

@@ -52,7 +52,7 @@ async def test_reader_wakes_for_a_message_and_survives_cancellation(
 async def test_message_that_can_wait_wakes_nobody_and_is_kept_until_another_does(
     autojump_clock: MockClock,
 ) -> None:
-    inbox = Inbox(can_wait=lambda _, message: isinstance(message, Learn))
+    inbox = Inbox(can_wait=lambda _, message, *, company: isinstance(message, Learn))
     drained: list[list[object]] = []
 
     async def read() -> None:
@@ -69,10 +69,27 @@ async def test_message_that_can_wait_wakes_nobody_and_is_kept_until_another_does
     assert drained == [[Learn(0, 1), Learn(2, 3), Resigned(Ballot(1, "a"))]]
 
 
+async def test_reader_can_be_woken_for_a_message_that_could_wait(
+    autojump_clock: MockClock,
+) -> None:
+    inbox = Inbox(can_wait=lambda *_, company: True)
+    inbox.hurry()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(inbox.drain)
+        await trio.sleep(1)
+        inbox.hurry()
+        inbox.put("a", Learn(0, 0))
+        await trio.sleep(1)
+        assert nursery.child_tasks
+        inbox.hurry()
+        await trio.sleep(1)
+        assert not nursery.child_tasks
+
+
 async def test_so_many_messages_that_can_wait_wake_the_reader_that_memory_stays_bounded(
     autojump_clock: MockClock,
 ) -> None:
-    inbox = Inbox(can_wait=lambda *_: True)
+    inbox = Inbox(can_wait=lambda *_, company: True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(inbox.drain)
         await trio.sleep(1)

@@ -102,6 +102,25 @@ def test_a_follower_need_not_hear_of_progress_before_its_next_turn() -> None:
     assert Advanced() not in sent(hear(roles, "learner", accept, ("node1", Chosen(B1, 1))))
 
 
+def test_news_is_old_only_while_the_proposer_waits_for_nothing() -> None:
+    roles = begin("node2")
+    news = Chosen(B1, 1)
+    assert not roles.is_old_news(news)  # it looks for a leader
+    hear(roles, "proposer", ("node1", Heartbeat(B1, 0, 1, 500, ())))
+    assert roles.is_old_news(news)
+    assert not roles.is_old_news(Accept(B1, 1, Leadership("node1", 1)))
+    roles.proposer.reading.begin()
+    assert not roles.is_old_news(news)
+
+
+def test_news_is_not_old_where_that_of_a_later_slot_has_overtaken_it() -> None:
+    roles = begin("node2")
+    hear(roles, "proposer", ("node1", Heartbeat(B1, 0, 1, 500, ())))
+    assert roles.is_old_news(Chosen(B1, 0))
+    hear(roles, "learner", ("node1", Chosen(B1, 1)))
+    assert not roles.is_old_news(Chosen(B1, 0))
+
+
 def test_an_acceptor_begins_each_turn_by_letting_go_of_what_is_learned_here() -> None:
     roles = begin("node2")
     accept = ("node1", Accept(B1, 0, Leadership("node1", 1)))

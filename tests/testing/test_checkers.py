@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paxos.node.cluster import Timing
+from paxos.protocol import messages
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.confirmation import Confirmation
 from paxos.protocol.events import BallotLost
@@ -27,6 +28,7 @@ from paxos.testing.checkers import (
     Forward,
     HighestVote,
     Honesty,
+    Leases,
     Marks,
     Memory,
     Steadfast,
@@ -259,3 +261,57 @@ def test_command_is_taken_for_a_repetition_only_after_it_took_effect() -> None:
     lost = Command(Session("a", 2), 1, b"y")
     with pytest.raises(Violation, match="for a repetition, and it never took effect"):
         checker.applied("a", Applied(3, NOOP, (), ((lost.id, 3, None),)))
+
+
+def test_lease_is_honoured_for_as_long_as_its_holder_counts_on_it() -> None:
+    checker = Leases()
+    checker.counted("session", "a", 1.5, {"b": 1.5, "c": 2.0})
+    with pytest.raises(Violation, match=r"a counts on its session for 0\.1 s longer than c"):
+        checker.counted("session", "a", 1.6, {"b": 1.7, "c": 1.5})
+
+
+def test_node_remembers_its_highest_ballot_begun_or_promised() -> None:
+    memory = Memory()
+    checker = Honesty(memory)
+    memory.persisted("c", [Begun(B3)])
+    memory.persisted("c", [Promised(B2)])
+    checker.sent("c", messages.Memory(1, B3, 0, 0, 0))
+    with pytest.raises(Violation, match=r"remembers 2\.b as its highest, not 3\.c"):
+        checker.sent("c", messages.Memory(1, B2, 0, 0, 0))
+
+
+def test_readmitted_node_has_learned_what_the_others_told_no_votes_of() -> None:
+    for told, whole in ((1, True), (2, False)):
+        memory = Memory()
+        for node in ("a", "b"):
+            memory.persisted(node, [Promised(B3)])
+        Honesty(memory).sent("b", Promise(B3, told, 0, ()))
+        memory.forgotten("c", [], noticed=True)
+        again: list[Record] = [Learned(0, None, NOOP), Promised(B3), Readmitted(B3)]
+        if whole:
+            memory.persisted("c", again)
+            continue
+        with pytest.raises(Violation, match="told of no vote below slot 2"):
+            memory.persisted("c", again)
+
+
+def test_acceptor_confirms_nothing_below_its_promise() -> None:
+    memory = Memory()
+    checker = Honesty(memory)
+    memory.persisted("a", [Promised(B2)])
+    checker.sent("a", Confirmed(B1, 1))  # in the turn in which it promises more, before it does
+    memory.persisted("a", [Learned(0, None, NOOP)])
+    with pytest.raises(Violation, match=r"confirms 1\.a, having promised more"):
+        checker.sent("a", Confirmed(B1, 1))
+
+
+def test_roles_know_as_much_as_is_durable() -> None:
+    checker, roles = Memory(), fresh_roles()
+    checker.persisted("a", [Promised(B2)])
+    with pytest.raises(Violation, match=r"takes 0\. for its highest promise or vote"):
+        checker.turned("a", roles)
+    roles.acceptor.recall(Promised(B2))
+    checker.turned("a", roles)
+    checker.persisted("a", [Begun(B3)])
+    with pytest.raises(Violation, match=r"forgotten that it began 3\.c"):
+        checker.turned("a", roles)

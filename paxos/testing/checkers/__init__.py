@@ -4,6 +4,7 @@ from paxos.testing.checkers.agreement import Agreement
 from paxos.testing.checkers.answers import Answers
 from paxos.testing.checkers.base import Checker, Violation
 from paxos.testing.checkers.counting import Recount
+from paxos.testing.checkers.decreed import Decreed
 from paxos.testing.checkers.effects import EffectsOnce
 from paxos.testing.checkers.elections import NamedElections
 from paxos.testing.checkers.forward import Forward
@@ -11,6 +12,7 @@ from paxos.testing.checkers.freshness import Freshness
 from paxos.testing.checkers.highest_vote import HighestVote
 from paxos.testing.checkers.honesty import Honesty
 from paxos.testing.checkers.leadership import OneLeaderPerEpoch
+from paxos.testing.checkers.leases import Leases
 from paxos.testing.checkers.linearizable import Linearizable
 from paxos.testing.checkers.marks import Marks
 from paxos.testing.checkers.memory import Memory
@@ -26,12 +28,14 @@ __all__ = [
     "Answers",
     "AtMostOnce",
     "Checker",
+    "Decreed",
     "EffectsOnce",
     "EqualState",
     "Forward",
     "Freshness",
     "HighestVote",
     "Honesty",
+    "Leases",
     "Linearizable",
     "Marks",
     "Memory",

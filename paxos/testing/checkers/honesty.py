@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import define
 
-from paxos.protocol.messages import Accepted, Message, Prepare, Promise, Rejected
+from paxos.protocol import messages
+from paxos.protocol.messages import Accepted, Confirmed, Message, Prepare, Promise, Rejected
 from paxos.testing.checkers.base import Checker, Violation
 from paxos.testing.checkers.memory import Durable, Memory
 
@@ -34,6 +35,16 @@ class Honesty(Checker):
                         "and that is not durable"
                     )
 
+            case messages.Memory(_, highest):
+                durable = self._of(node)
+                before = max(durable.before)  # what came in the same turn came later, perhaps
+                if durable.forgot is None and highest < before:
+                    raise Violation(f"{node} remembers {highest} as its highest, not {before}")
+            case Confirmed(ballot):
+                durable = self._of(node)
+                if durable.forgot is None and ballot < durable.before[1]:
+                    raise Violation(f"{node} confirms {ballot}, having promised more")
+
     def _of(self, node: str) -> Durable:
         return self.memory.nodes.setdefault(node, Durable())
 
@@ -41,6 +52,7 @@ class Honesty(Checker):
         """Compare votes; one at the ballot or above may have come in the same turn, after it."""
         if durable.promised < promise.ballot:
             raise Violation(f"{node} promises {promise.ballot}, and that is not durable")
+        self.memory.promised(node, promise.ballot, promise.frontier)
         for vote in promise.votes:
             if vote.ballot > promise.ballot:
                 raise Violation(f"{node} promises {promise.ballot} after a vote at {vote.ballot}")

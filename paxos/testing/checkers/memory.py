@@ -40,6 +40,8 @@ class Durable:
     """The newest."""
     snapshots: set[Snapshotted] = field(factory=set)
     """Every one there ever was."""
+    before: tuple[Ballot, Ballot] = (Ballot.ZERO, Ballot.ZERO)
+    """The highest ballots that it had begun, and promised, before its last write."""
     ballots: set[Ballot] = field(factory=set)
     """Every ballot it ever began."""
     cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
@@ -141,10 +143,13 @@ class Memory(Checker):
     nodes: dict[str, Durable] = field(factory=dict)
     _frontiers: dict[str, int] = field(factory=dict)
     """From which slot on each acceptor kept its votes at the last look."""
+    _told: dict[Ballot, dict[str, int]] = field(factory=dict)
+    """By ballot and acceptor, the first slot of which it told its vote when it promised."""
 
     def persisted(self, node: str, records: Sequence[Record]) -> None:
         """See that each record goes on from the ones before."""
         durable = self.nodes.setdefault(node, Durable())
+        durable.before = durable.begun, durable.promised
         forgetful = durable.forgot is not None
         if forgetful:
             self._see_that_it_keeps_silent(node, durable, records)
@@ -170,6 +175,11 @@ class Memory(Checker):
             if isinstance(record, Readmitted):
                 self._see_that_it_replaced(node, durable, record.ballot)
 
+    def promised(self, node: str, ballot: Ballot, frontier: int) -> None:
+        """Hear that an acceptor promises, and from which slot on it tells its votes."""
+        told = self._told.setdefault(ballot, {})
+        told[node] = min(frontier, told.get(node, frontier))
+
     def _see_that_it_replaced(self, node: str, durable: Durable, ballot: Ballot) -> None:
         """See that all others had promised, and that it has their last votes for its own."""
         for name, other in self.nodes.items():
@@ -178,6 +188,12 @@ class Memory(Checker):
             if other.promised < ballot:
                 raise Violation(
                     f"{node} is readmitted above {ballot}, which {name} has not promised"
+                )
+            told = self._told.get(ballot, {}).get(name, 0)
+            if durable.frontier < told:
+                raise Violation(
+                    f"{node} is readmitted with {durable.frontier} slots, "
+                    f"and {name} told of no vote below slot {told}"
                 )
             for slot, vote in other.votes.items():
                 own = durable.votes.get(slot)
@@ -241,8 +257,13 @@ class Memory(Checker):
                 )
 
     def turned(self, node: str, roles: Roles) -> None:
-        """See that an acceptor lets go of no vote in a slot that is open."""
+        """See that no role knows less than is durable, and lets go of no vote in an open slot."""
         acceptor = roles.acceptor
+        durable = self.nodes.setdefault(node, Durable())
+        if acceptor.promised < durable.promised:
+            raise Violation(f"{node} takes {acceptor.promised} for its highest promise or vote")
+        if roles.proposer.candidacy.proposer.highest < durable.begun:
+            raise Violation(f"{node} has forgotten that it began {durable.begun}")
         if self._frontiers.get(node) != acceptor.frontier:
             self._frontiers[node] = acceptor.frontier
             self._see_that_votes_are_kept(node, acceptor, "with the slots that it learned")

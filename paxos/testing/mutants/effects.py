@@ -28,3 +28,14 @@ def attempt_is_forgotten(
 def snapshot_forgets_open_intents(cls: type[Effects], snapshot: EffectsSnapshot) -> Effects:
     """What was intended and not concluded is still open after a snapshot has taken its place."""
     return restored(evolve(snapshot, intents=()))
+
+
+@mutant(Effects, "_intend", found_by="simulation")
+def intent_of_an_earlier_epoch_counts(
+    self: Effects, decree: Intend, session: Session, elections: Elections
+) -> Ruling:
+    """An effect is intended in the epoch in which its election is led, and in no earlier one."""
+    election = elections.by_name.get(decree.name)
+    if election is not None and election.leader == session.node:
+        decree = evolve(decree, epoch=election.epoch)
+    return intend(self, decree, session, elections)

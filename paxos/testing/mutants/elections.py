@@ -6,16 +6,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from attrs import evolve
+
 from paxos.protocol.effects import Effects
 from paxos.replicated.decrees import Carried, Change, Decree, Ruling
-from paxos.replicated.election_decrees import Expire, Renewed
-from paxos.replicated.elections import Elections, NodeSession
+from paxos.replicated.election_decrees import Expire, Proclaim, Renewed
+from paxos.replicated.elections import Election, Elections, NodeSession
 from paxos.replicated.leases import Lease, Vigil
 from paxos.replicated.office import Office
-from paxos.replicated.values import Leadership
+from paxos.replicated.values import Leadership, Session
 from paxos.testing.mutants.registry import mutant
 
-applied, appoint = Office.applied, Elections._appoint
+applied, appoint, proclaim = Office.applied, Elections._appoint, Elections._proclaim
 
 
 @mutant(Office, "applied", schedule=24, found_by="leases")
@@ -108,3 +110,13 @@ def appointed_while_another_leads(
         self._leave(election.leader, decree.election, "resigned", [])
         decree = Leadership(decree.leader, election.epoch + 1, decree.election)
     return appoint(self, decree, changes)
+
+
+@mutant(Elections, "_proclaim", found_by="simulation")
+def proclaimed_in_an_earlier_epoch(
+    self: Elections, decree: Proclaim, session: Session, changes: list[Change]
+) -> Ruling:
+    """A leader proclaims a value of the term in which it does so, not of an earlier one."""
+    election = self.by_name.get(decree.election) or Election()
+    decree = evolve(decree, epoch=election.epoch)
+    return proclaim(self, decree, session, changes)

@@ -14,15 +14,16 @@ from paxos.journal.base import highest_promised
 from paxos.journal.tables import make_durable
 from paxos.journal.witness import Mark, Witness
 from paxos.protocol.ballot import Ballot
-from paxos.protocol.effects import Effects
-from paxos.protocol.messages import Memory, Vote
+from paxos.protocol.effects import Effect, Effects, Send
+from paxos.protocol.messages import AskMemory, Memory, Vote
 from paxos.protocol.readmission import Readmission
 from paxos.protocol.records import Promised, Record, Voted
 from paxos.replicated.admission import Admission
+from paxos.replicated.roles import Roles
 from paxos.testing.mutants.registry import mutant
 
 compare, conclude = Admission._compare, Readmission.conclude
-wake, next_mark = Admission.wake, Mark.next
+wake, next_mark, remember = Admission.wake, Mark.next, Roles._remember
 
 
 @mutant(sqlite, "make_durable", schedule=5, found_by="simulation")
@@ -94,3 +95,12 @@ def votes_are_not_replaced(
     """A node that has forgotten its votes takes the others' last ones for its own."""
     records = conclude(self, frontier, held)
     return tuple(record for record in records if not isinstance(record, Voted))
+
+
+@mutant(Roles, "_remember", found_by="simulation")
+def begun_ballots_are_not_remembered(self: Roles, source: str, asked: AskMemory) -> Effect:
+    """A node that has forgotten its promises begins above every ballot that any other has begun."""
+    told = remember(self, source, asked)
+    assert isinstance(told, Send)
+    assert isinstance(told.message, Memory)
+    return Send(told.targets, evolve(told.message, highest=self.acceptor.promised))

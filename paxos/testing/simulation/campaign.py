@@ -28,6 +28,7 @@ EXPECTED: tuple[str, ...] = (
     "disk_full", "lost_write", "torn_write", "lost_pages", "flipped_bit", "older_copy",
     "wiped_disk", "clock", "readmission", "wall_clock", "snapshot", "install", "wild_clock",
     "paused_check", "leased_read", "effect", "reconciled", "coup", "read", "dawdling", "echo",
+    "relic", "deaf", "lost_witness",
 )  # fmt: skip
 """Every fault, and what is done with snapshots.
 
@@ -40,7 +41,7 @@ OTHERS = {
 }  # fmt: skip
 """What a cluster of one never meets: it has nobody to talk to."""
 
-MINORITY = {"flipped_bit", "older_copy", "wiped_disk", "readmission"}
+MINORITY = {"flipped_bit", "older_copy", "wiped_disk", "readmission", "lost_witness"}
 """What is done only where a node may be lost and the others still decide."""
 
 SIZES = (*(3,) * 8, 4, 5)

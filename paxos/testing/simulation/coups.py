@@ -40,10 +40,12 @@ def coups(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
 
 
 def _restlessness(random: Random, names: tuple[str, ...], at: float) -> list[Action]:
-    """Let whoever leads begin anew, many times, while votes for its earlier ballots come late."""
-    actions = [Action(at, "dawdle", ("Accepted", random.choice((0.01, 0.03))))]
+    """Let whoever leads begin anew, many times, while answers to its earlier ballots come late."""
+    kind = random.choice(("Accepted", "Confirmed"))
+    actions = [Action(at, "dawdle", (kind, random.choice((0.01, 0.03))))]
     for _ in range(random.randint(5, 25)):
         at += random.uniform(0.005, 0.05)
+        actions += [Action(at - 0.002, "read", (name,)) for name in names]
         actions.append(Action(at, "depose", (names[0], "self")))
     return [*actions, Action(at + 0.05, "hurry")]
 

@@ -159,6 +159,10 @@ class Engine(ABC):
         """Return the node's own monotonic time in seconds."""
         return self.offset + self.rate * self._world.now
 
+    def true_time(self, moment: float) -> float:
+        """Return when this node's own clock shows a moment, in seconds since the beginning."""
+        return (moment - self.offset) / self.rate
+
     def usurp(self) -> bool:
         """Begin a ballot in the next turn, whoever leads; tell whether this node may."""
         if not self.up or self.roles.proposer.candidacy.disabled:
@@ -229,6 +233,7 @@ class Engine(ABC):
         inbox, self._inboxes[role] = self._inboxes[role], deque()
         turn = self.roles.turn(role, inbox, self.clock())
         self._jury.turned(self.name, self.roles)
+        self._simulation.leases.turned(self)
         if role == "learner":
             self._reached()
         if role == "proposer" and self._usurps:

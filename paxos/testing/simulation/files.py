@@ -289,6 +289,17 @@ class SqliteMedium(Medium):
             if whole and witness_of(self._copy).exists():
                 shutil.copyfile(witness_of(self._copy), witness_of(self.path))
 
+    def lose_witness(self) -> bool:
+        """See `Medium`."""
+        witness = witness_of(self.path)
+        line = bytearray(witness.read_bytes()) if witness.exists() else None
+        if not line or self.random.random() < 0.5:
+            witness.unlink(missing_ok=True)
+            return self.path.exists()
+        line[self.random.randrange(len(line))] ^= 1
+        witness.write_bytes(line)
+        return True
+
     def wipe(self, whole: bool) -> None:
         """See `Medium`."""
         remove_files(self.path, but=() if whole else (".witness",))

@@ -16,12 +16,14 @@ from paxos.testing.checkers import (
     Answers,
     AtMostOnce,
     Checker,
+    Decreed,
     EffectsOnce,
     EqualState,
     Forward,
     Freshness,
     HighestVote,
     Honesty,
+    Leases,
     Linearizable,
     Marks,
     Memory,
@@ -51,6 +53,7 @@ class Jury(Checker):
         self.memory = Memory()
         self.elections = NamedElections()
         self.effects = EffectsOnce()
+        self.leases = Leases()
         self._agreement = Agreement(quorums)
         self._prefix, self._linearizable = Prefix(), Linearizable()
         self._checkers: tuple[Checker, ...] = (
@@ -70,7 +73,9 @@ class Jury(Checker):
             Marks(),
             Tidy(),
             self.elections,
+            Decreed(),
             self.effects,
+            self.leases,
             self._linearizable,
         )
         self._hear_sent = [checker.sent for checker in overriding(self._checkers, "sent")]

@@ -81,6 +81,10 @@ class Medium(ABC):
     def restore_copy(self, whole: bool) -> None:
         """Put the copy, or nothing, in the place of the journal, or of the whole disk."""
 
+    def lose_witness(self) -> bool:
+        """Remove or damage what lies beside the journal; tell whether anything tells of that."""
+        return False
+
     @abstractmethod
     def wipe(self, whole: bool) -> None:
         """Remove the journal, or all that is on the disk."""

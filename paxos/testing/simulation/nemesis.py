@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from paxos.testing.simulation.action import Action
+from paxos.testing.simulation.relics import propose_relic
 
 if TYPE_CHECKING:
     from paxos.testing.simulation.simulation import Simulation
@@ -112,6 +113,11 @@ class Nemesis:
         self._count("flapping")
         self.do_isolate(*order)
 
+    def do_deafen(self, *order: str) -> None:
+        """Let the first node hear nobody; it still sends."""
+        self._count("deaf")
+        self._simulation.network.weather.cut = {(other, order[0]) for other in order[1:]}
+
     def do_isolate(self, *order: str) -> None:
         """Cut the first node off."""
         others = order[1:]
@@ -200,6 +206,13 @@ class Nemesis:
         """Let a node begin a ballot, whoever leads."""
         if self._simulation.processes[name].usurp():
             self._count("usurpation")
+
+    def do_relic(self, name: str) -> None:
+        """Let a node propose something that rests on what is over."""
+        process = self._simulation.processes[name]
+        if process.up:
+            self._count("relic")
+            process.later(0.0, propose_relic, self._random, process, self._simulation.names)
 
     def do_depose(self, rival: str, way: str) -> None:
         """Let a rival begin a ballot, of which the leader does not hear, or only in some ways.
@@ -291,6 +304,14 @@ class Nemesis:
             if whole or not disk.medium.witnessed:
                 disk.replaced = True
             disk.medium.restore_copy(whole)
+
+    def do_lose_witness(self, name: str) -> None:
+        """Remove or damage the witness beside an older copy of the journal of a node."""
+        process = self._simulation.processes[name]
+        if not process.up and process.disk.touched and process.disk.medium.witnessed:
+            self._count("lost_witness")
+            if not process.disk.medium.lose_witness():
+                process.disk.replaced = True
 
     def do_wipe(self, name: str, whole: bool) -> None:
         """Remove the journal of a node that is down, or all that is on its disk."""

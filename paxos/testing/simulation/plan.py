@@ -53,6 +53,13 @@ def _usurpations(random: Random, names: tuple[str, ...], end: float) -> list[Act
     return actions
 
 
+def _relics(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
+    """Propose at some times what rests on what is over."""
+    number = random.choice((5, 30, 100))
+    times = [random.uniform(0, end) for _ in range(number)]
+    return [Action(at, "relic", (random.choice(names),)) for at in times]
+
+
 def _suspension(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
     """Let minutes pass between a message and its replay."""
     at = random.uniform(0, end)
@@ -194,11 +201,14 @@ def _disturbances(
 
 
 def _laggards(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
-    """Cut a node off while it still writes what it has, slowly; then it must catch up."""
+    """Cut a node off while it still writes what it has, slowly; then it must catch up.
+
+    One that only hears nobody gets commands chosen of which it may never learn by itself.
+    """
     actions = []
     for _ in range(random.randint(1, 3)):
         at, order = random.uniform(0, end), tuple(random.sample(names, len(names)))
-        actions.append(Action(at, "isolate", order))
+        actions.append(Action(at, random.choice(("isolate", "isolate", "deafen")), order))
         if random.random() < 0.6:
             actions.append(Action(max(0.0, at - 0.05), "slow_disk", order[:1]))
             actions.append(Action(at + random.uniform(0.2, 1.5), "fast_disk", order[:1]))
@@ -215,11 +225,13 @@ def _spoiling(kind: str, *ways: bool) -> Draw:
 
     def draw(random: Random, names: tuple[str, ...], end: float) -> list[Action]:
         at, name = random.uniform(0, end), random.choice(names)
+        forsaken = kind == "restore_copy" and random.random() < 0.3
         copied = max(0.0, random.choice((at * random.random(), at - random.uniform(0, 0.02))))
         actions = [
             Action(copied, "keep_copy", (name,)),
             Action(at, "crash", (name,)),
             Action(at + 0.0001, kind, (name, *random.sample(ways, min(1, len(ways))))),
+            *([Action(at + 0.0002, "lose_witness", (name,))] if forsaken else []),
             *_disturbances(random, names, name, copied, at),
         ]
         for _ in range(random.randint(1, 3)):  # what it does about the loss has more than one step
@@ -249,6 +261,7 @@ SWARM: Final[dict[str, Draw]] = {
     "crash_of_all": _crash_of_all,
     "usurpations": _usurpations,
     "coups": coups,
+    "relics": _relics,
     "suspension": _suspension,
     "pauses": _spells("pause", "resume", 1.5),
     "slow_steps": _spells("slow", "fast", 1.0),
@@ -267,6 +280,7 @@ SWARM: Final[dict[str, Draw]] = {
 """Every family of faults. A run has a random subset of them: what all have at once hides much."""
 
 RARE: Final = {
+    "laggards": 0.5,
     "small": 0.05,
     "corruption": 0.2,
     "suspension": 0.1,

@@ -12,6 +12,7 @@ from paxos.replicated.messages import Adopted
 from paxos.replicated.standing import Decide, Lost, Out, Won
 from paxos.replicated.state import Applied
 from paxos.replicated.values import Command, CommandId, Result
+from paxos.testing.checkers import Violation
 from paxos.testing.simulation.engine import TURN, Engine
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Process(Engine):
         self._decrees.clear()
 
     def _begin(self) -> None:
+        self._simulation.leases.restarted(self)
         self._attend(self.roles.office.wake(self.clock()))
         self._simulation.campaigners[self.name].start()
 
@@ -109,6 +111,8 @@ class Process(Engine):
                 case Wake(earliest, latest):
                     self._set_alarm("office", earliest, latest)
                 case Won(name, epoch):
+                    if self.clock() >= self.roles.office.lease.until:
+                        raise Violation(f"{self.name} is told to lead {name} after its lease")
                     campaigner.won(name, epoch)
                 case Lost(name, loss):
                     campaigner.lost(name, loss)
@@ -130,6 +134,7 @@ class Process(Engine):
         ]
         if applied.changes or rulings:
             self._attend(self.roles.office.applied(applied.changes, rulings, self.clock()))
+            self._simulation.leases.renewed(self)
 
     def _ready(self, last: int) -> None:
         position = self.roles.learner.learner.frontier

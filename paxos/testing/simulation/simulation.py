@@ -24,6 +24,7 @@ from paxos.testing.simulation.clients import Client
 from paxos.testing.simulation.files import SqliteMedium
 from paxos.testing.simulation.healing import Healing
 from paxos.testing.simulation.jury import Jury
+from paxos.testing.simulation.leases import LeaseWatch
 from paxos.testing.simulation.media import Medium, MemoryMedium, memory_disk
 from paxos.testing.simulation.nemesis import Nemesis
 from paxos.testing.simulation.network import Network
@@ -100,6 +101,7 @@ class Simulation:
         self.names = tuple(f"node{number}" for number in range(1, nodes + 1))
         self.quorums = Recount(self.names)
         self.jury = Jury(self.quorums)
+        self.leases = LeaseWatch(self)
         lease_reads = self.world.random("lease reads").random() < LEASE_READS
         self.timing = Timing(lease=0.4, drift=0.06, lease_reads=lease_reads)
         self.window = window

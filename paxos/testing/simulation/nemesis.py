@@ -402,6 +402,9 @@ class Nemesis:
         process.steps_to_crash = None
         if process.disk.trouble or process.disk.failed:
             process.disk.trouble = ""
+            for other in self._simulation.names:
+                if other != name and not self._knows(other):
+                    self._simulation.processes[other].crash()  # it could ask one that knows no more
             process.crash()
         process.resume()
         process.start()

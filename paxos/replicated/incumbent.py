@@ -66,10 +66,15 @@ class Incumbent(Candidate):
         ballot, others, suspicion = self.proposer.state, self.others(), self.pace.timing.suspicion
         assert isinstance(ballot, Leading)
         recent = state.recent = state.heard_by(now, suspicion)
-        if not self._is_quorum(recent | {self.proposer.name}):
+        hearing = recent | {self.proposer.name}
+        if not self._is_quorum(hearing):
             lost = QuorumLost(ballot.ballot, tuple(sorted(recent)))
             why = f"this node led, but only {len(recent)} of {len(state.contact)} others hear it"
             return (lost, *self._say_farewell(ballot), *self._fail(why))
+        if not self._is_quorum(hearing - ballot.rejecting):
+            # they confirm nothing either, so reads would wait until something is proposed
+            why = "this node led, but too few of those who hear it vote for its ballot"
+            return (*self._say_farewell(ballot), *self._fail(why))
         if state.is_stuck(ballot, self.frontier, now, 2 * suspicion):
             why = "this node led, but this ballot could decide nothing"
             return (*self._say_farewell(ballot), *self._fail(why))

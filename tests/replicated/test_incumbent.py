@@ -8,6 +8,7 @@ import pytest
 
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.effects import Effects, Send, Wake
+from paxos.protocol.messages import Rejected
 from paxos.protocol.proposer import Leading
 from paxos.protocol.values import NOOP
 from paxos.replicated.candidacy import Candidacy
@@ -33,6 +34,27 @@ def test_leader_that_lost_its_quorum_tells_those_who_still_hear_it() -> None:
     follower.handle("a", Heartbeat(LED, 0, 1, 500, ()), 0.1)
     (poll,) = sent(follower.handle("a", Resigned(LED), 0.11))
     assert isinstance(poll, Poll)
+
+
+def test_leader_for_which_too_few_vote_of_those_who_hear_it_makes_room_though_all_is_idle() -> None:
+    """Nothing of it is in flight that could be stuck; but no read of it would ever be confirmed."""
+    leader = leading(0.0)
+    leader.handle("a", Rejected(LED, Ballot(LED.number, "c")), 0.0)  # its own acceptor
+    heard = Heard(LED, 0, 1, leader.heartbeats.admission.own)
+    now = 0.0
+    while now < 2 * TIMING.suspicion:
+        now += TIMING.heartbeat
+        for name in ("b", "c"):
+            leader.handle(name, heard, now)
+        leader.wake(now)
+    assert isinstance(leader.state, Serving)
+    lost = now + 2 * TIMING.suspicion
+    while isinstance(leader.state, Serving) and now < lost:
+        now += TIMING.heartbeat
+        leader.handle("b", heard, now)
+        leader.wake(now)
+    assert not isinstance(leader.state, Serving)
+    assert leader.why == "this node led, but too few of those who hear it vote for its ballot"
 
 
 @pytest.mark.parametrize("resigns", [True, False])

@@ -149,7 +149,14 @@ class _Drama:
             for act, harm in enumerate(plan.harms, 1):
                 after = plan.subscriptions * act // (len(plan.harms) + 1)
                 await self._strike(harm, after, provider)
-            await self._until(lambda: self._books.count_due() == 0)
+                if self._done():
+                    break
+            await self._until(self._done)
+            if len(self._blows) < len(plan.harms):
+                self._audience.say(
+                    f"all were charged after {len(self._blows)} of {len(plan.harms)} blows; "
+                    "more --subscriptions leave time for all of them"
+                )
         except _GaveUp:
             self._audience.say(f"gave up after {PATIENCE:.0f} s without a charge")
         self._ended = time.time()
@@ -178,15 +185,21 @@ class _Drama:
         self._stage.nursery.start_soon(self._stage.serve, name, self._arguments[name])
 
     async def _strike(self, harm: Harm, after: int, provider: Actor) -> None:
-        """Do harm to the leader at its work, and bring it back when it has a successor."""
-        await self._until(lambda: self._at_work(after))
+        """Do harm to the leader at its work, and bring it back when it has a successor.
+
+        Where few customers are due, all may be charged before: then nobody works any more.
+        """
+        await self._until(lambda: self._at_work(after) or self._done())
         if harm is Harm.KILLED_UNHEARD:
             self._stage.accepted = 0
             await provider.tell("hold")
-            await self._until(lambda: self._stage.accepted in self._epochs())
+            await self._until(lambda: self._stage.accepted in self._epochs() or self._done())
             epoch = self._stage.accepted
         else:
             epoch = self._ledger.newest_epoch()
+        if self._done():
+            await provider.tell("release")
+            return
         leader = self._epochs()[epoch]
         self._blows.append(Blow(harm, leader, epoch, time.time()))
         charged = self._ledger.count()
@@ -212,6 +225,9 @@ class _Drama:
     def _epochs(self) -> dict[int, str]:
         """Who leads in which epoch, as far as the story has heard."""
         return dict(self._stage.reigns.keys())
+
+    def _done(self) -> bool:
+        return self._books.count_due() == 0
 
     def _all_there(self) -> bool:
         return len(self._stage.services) == self._plan.nodes and self._stage.complete

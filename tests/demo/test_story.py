@@ -43,6 +43,15 @@ def test_whatever_happens_to_leaders_nobody_is_forgotten_or_charged_twice(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_story_ends_when_all_are_charged_whatever_harm_was_still_to_come(tmp_path: Path) -> None:
+    arguments = ("--subscriptions", "1", "--nodes", "3", "--seed", "1", "--json")
+    with demo(tmp_path, *arguments) as story:
+        out, err = story.communicate(timeout=LIMIT)
+    assert story.returncode == 0, err
+    assert json.loads(out)["charged_once"] == 1
+    assert "of 5 blows; more --subscriptions leave time for all of them" in err
+
+
 @pytest.mark.parametrize(
     ("number", "after", "status"),
     [(signal.SIGINT, "leader=", 130), (signal.SIGTERM, "subscriptions due", 143)],

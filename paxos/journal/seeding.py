@@ -43,7 +43,7 @@ def back_up(journal: Path, target: Path) -> None:
             with closing(connect(target.resolve(), "rw")) as copy:
                 db.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
-                read_facts(copy, target)
+                read_facts(copy, journal)
                 update_about(copy, "doubt", IS_BACKUP)
     except sqlite3.Error as error:
         target.unlink()

@@ -148,8 +148,8 @@ class SqliteJournal(Private):
             self._promised = parse_ballot(str(facts["promised"]))
             self._mark, open_crc = parse_mark(str(facts["identity"]), str(facts["writes"]))
             self.doubt = str(facts["doubt"])
-        except (KeyError, ValueError) as error:
-            raise damaged(self.path, f"about has no {error}") from None
+        except ValueError as error:
+            raise damaged(self.path, f"about says what nobody wrote: {error}") from None
         self._open = OpenVotes(db, self.path, self.frontier, open_crc)
         if not self.doubt:
             self.doubt = doubt(None if new else self._mark, self._witness)

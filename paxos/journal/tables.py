@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sqlite3
 import zlib
 from pathlib import Path
@@ -33,6 +34,22 @@ from paxos.journal.base import JournalCorrupt, JournalError
 
 FORMAT = 3
 """The version of all that stands above."""
+
+FACTS = (
+    "cluster",
+    "node",
+    "format",
+    "identity",
+    "boot",
+    "begun",
+    "promised",
+    "first",
+    "progress",
+    "doubt",
+)
+"""The keys of `about`. A row that is gone takes its checksum along: so each must be there."""
+
+_PROGRESS = re.compile(r"[0-9]+ [0-9]+ [0-9a-f]{8} [0-9a-f]{8}")
 
 Row = tuple[int, int | None, str | None, str, bytes, int]
 """Of ``votes``: slot, ballot, note, value and checksum; or of ``chosen``, without a ballot."""
@@ -253,7 +270,7 @@ def read_facts(db: sqlite3.Connection, path: Path) -> dict[str, object]:
     Its progress is split into ``frontier`` and ``writes``.
 
     Raises:
-        JournalCorrupt: One of them is damaged, or the tables are not as they were made.
+        JournalCorrupt: One of them is damaged or missing, or the tables are not as they were made.
         JournalError: The journal has another format.
 
     """
@@ -274,7 +291,12 @@ def read_facts(db: sqlite3.Connection, path: Path) -> dict[str, object]:
     if [sql for (sql,) in made] != [sql for sql in SCHEMA if sql.startswith("CREATE")]:
         raise JournalCorrupt(f"journal {path} is damaged: its tables are not as they were made")
     known = {key: value for key, (value, _) in rows.items()}
-    if "progress" in known:
-        frontier, known["writes"] = str(known.pop("progress")).split(" ", 1)
-        known["frontier"] = int(frontier)
+    for key in FACTS:
+        if key not in known:
+            raise JournalCorrupt(f"journal {path} is damaged: about has no {key!r}")
+    progress = str(known.pop("progress"))
+    if not _PROGRESS.fullmatch(progress):
+        raise JournalCorrupt(f"journal {path} is damaged: about.progress = {progress!r}")
+    frontier, known["writes"] = progress.split(" ", 1)
+    known["frontier"] = int(frontier)
     return known

@@ -12,6 +12,7 @@ import pytest
 from paxos.journal import JournalCorrupt, JournalError, SqliteJournal
 from paxos.journal.seeding import IS_BACKUP, back_up, open_votes, seed
 from paxos.journal.snapshots import snapshot_records
+from paxos.journal.tables import FACTS
 from paxos.journal.verification import verify
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Learned, Promised, Voted
@@ -97,6 +98,31 @@ def test_a_journal_that_went_backwards_is_found(open_sqlite: Open, tmp_path: Pat
     again.close()
     opened.path.write_bytes(old)
     assert any("went backwards" in finding for finding in verify(opened.path).findings)
+
+
+@pytest.mark.parametrize("key", FACTS)
+def test_a_journal_that_lacks_a_fact_is_called_damaged_and_nothing_is_made_of_it(
+    journal: Path, tmp_path: Path, key: str
+) -> None:
+    change(journal, f"DELETE FROM about WHERE key = '{key}'")
+    missing = f"about has no '{key}'"
+    assert any(missing in finding for finding in verify(journal).findings)
+    with pytest.raises(JournalCorrupt, match=missing):
+        back_up(journal, tmp_path / "copy")
+    with pytest.raises(JournalCorrupt, match=missing):
+        seed(journal, tmp_path / "new.db", cluster="store", node="node5")
+    with pytest.raises(JournalCorrupt, match=missing):
+        open_votes(journal, lambda data: data.decode())
+    assert not (tmp_path / "copy").exists()
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_backup_of_another_format_is_refused_by_the_name_of_the_journal(
+    journal: Path, tmp_path: Path
+) -> None:
+    change(journal, "UPDATE about SET value = 2 WHERE key = 'format'")
+    with pytest.raises(JournalError, match=rf"{journal} has format 2, .* install an older one"):
+        back_up(journal, tmp_path / "copy")
 
 
 def test_an_open_journal_is_not_read(open_sqlite: Open) -> None:

@@ -128,6 +128,13 @@ class LeaderChanged(Change):
 
 
 @frozen
+class Vacant(Change):
+    """An election that nobody leads has one more candidate: there is somebody to appoint."""
+
+    election: str
+
+
+@frozen
 class Renewed(Change):
     """A session goes on: this renewal is the newest."""
 

@@ -22,6 +22,7 @@ from paxos.replicated.election_decrees import (
     Renewed,
     Resign,
     SessionEnded,
+    Vacant,
 )
 from paxos.replicated.values import Leadership, Session
 
@@ -200,6 +201,8 @@ class Elections:
         election.roster[node] = Candidate(node, decree.priority, self.campaigns, decree.value)
         mine.held.add(name)
         self._note_vacancy(name, election)
+        if election.leader is None:  # not every campaign renews: those sent together share one
+            changes.append(Vacant(name))
         return CARRIED
 
     def _appoint(self, decree: Leadership, changes: list[Change]) -> Ruling:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
+import trio
 from attrs import evolve
 from trio.testing import MockClock
 
 from paxos.testing import Faults
-from tests.node.calm import SHAKY, SLOW, STEADY, Calm
+from tests.node.calm import DELAY, FORWARDED, ROUND, SHAKY, SLOW, STEADY, Calm
 from tests.node.house import House
 
 OpenHouse = Callable[..., House]
@@ -65,6 +66,28 @@ async def test_leases_for_reads_hold_up_no_leader_that_takes_over_in_order(
         await calm.hand_over(5)
         await calm.operate(5)
     assert calm.late == []
+
+
+async def test_leader_of_the_log_appoints_who_stands_in_two_elections_with_one_renewal(
+    open_house: OpenHouse, autojump_clock: MockClock
+) -> None:
+    house = open_house(3, STEADY, timing=SLOW)
+    _, follower = await house.led()
+
+    async def lead(election: str) -> None:
+        began = trio.current_time()
+        async with house.node(follower).election(election).lead():
+            took[election] = trio.current_time() - began
+            await trio.sleep(1)  # no end of a term may remind anybody
+
+    took: dict[str, float] = {}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lead, "billing")
+        # Just before the renewal is known to be chosen; after it, billing has its leader already.
+        await trio.sleep(FORWARDED * DELAY + ROUND * DELAY - DELAY / 2)
+        nursery.start_soon(lead, "shipping")
+    appointed = (FORWARDED + 2 * ROUND) * DELAY + 1e-6
+    assert all(seconds <= appointed for seconds in took.values()), took
 
 
 async def begin(house: House, drawn: Random) -> Calm:

@@ -13,6 +13,7 @@ from paxos.replicated.election_decrees import (
     Renewed,
     Resign,
     SessionEnded,
+    Vacant,
 )
 from paxos.replicated.elections import Elections
 from paxos.replicated.values import Leadership, Session
@@ -74,6 +75,15 @@ def test_candidate_is_appointed_and_leads() -> None:
     assert log.view == ElectionView(Leadership("node1", 1, "billing"), b"node1", "")
     assert log.changes == [LeaderChanged("billing", log.view)]
     assert log.roster == []
+
+
+def test_candidate_is_news_where_nobody_leads_also_if_it_renews_nothing() -> None:
+    log = ruled("node1")
+    shared = log.renewals["node2"] = 1
+    log.decide("node2", Campaign(shared, LEASE, "billing", 0, b""))
+    assert log.changes == [Renewed("node2", 1, shared)]
+    log.decide("node2", Campaign(shared, LEASE, "shipping", 0, b""))
+    assert log.changes == [Vacant("shipping")]
 
 
 def test_election_of_which_nobody_has_heard_has_no_leader() -> None:

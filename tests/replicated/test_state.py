@@ -4,7 +4,7 @@ import pytest
 
 from paxos.protocol.values import NOOP
 from paxos.replicated.decrees import Carried, Decree, Void
-from paxos.replicated.election_decrees import Campaign, LeaderChanged, Renewed
+from paxos.replicated.election_decrees import Campaign, LeaderChanged, Renewed, Vacant
 from paxos.replicated.state import MAX_ERROR, ReplicatedState
 from paxos.replicated.values import Batch, Command, Failure, Leadership, Session
 
@@ -180,6 +180,7 @@ def test_decree_is_for_the_elections_and_not_for_the_machine() -> None:
     ]
     assert applied.changes == (
         Renewed("node1", 3, 1),
+        Vacant("billing"),
         LeaderChanged("billing", state.elections.view("billing")),
     )
 

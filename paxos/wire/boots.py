@@ -109,11 +109,16 @@ class Boots:
             peer.others.put(id, boot)
         return boot
 
-    def ask(self, boot: Boot, now: float) -> Challenge | Displaced | None:
-        """Return what an unconfirmed boot is to be sent, if it is time for anything."""
+    def ask(self, boot: Boot, now: float, *, answering: bool) -> Challenge | Displaced | None:
+        """Return what an unconfirmed boot is to be sent, if it is time for anything.
+
+        With the answer to its own question goes this one, asked lately or not: whoever believes
+        the answer hears nothing any more that was sealed before it, and may have been overtaken.
+        """
         is_client = boot.source.startswith(CLIENT_PREFIX)
         allowance = self._for_clients if is_client else self._for_members
-        if now - boot.asked < ASK_AGAIN or not allowance.take(now):
+        early = now - boot.asked < ASK_AGAIN and not answering
+        if early or not allowance.take(now):
             return None
         boot.asked = now
         if boot.displaced_by is not None:

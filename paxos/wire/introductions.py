@@ -72,7 +72,7 @@ class Introductions:
         if boot.confirmed:
             self._counts["confirmed"] += 1
         else:
-            question = self._boots.ask(boot, self._clock())
+            question = self._boots.ask(boot, self._clock(), answering=bool(answers))
             if question is not None:
                 self._counts["challenged"] += 1
                 answers.insert(0, encode_proof(question))

@@ -84,6 +84,20 @@ def test_both_ends_believe_each_other_after_four_datagrams() -> None:
     assert [count["challenged"] for count in counts] == [1, 1]
 
 
+def test_question_that_is_overtaken_by_an_answer_was_put_with_that_once_more() -> None:
+    one, other = wire("node1"), wire("node2")
+    (late,) = replies(one, *say(other, "node1", 1))
+    question = replies(other, *say(one, "node2", 2))
+    (answer,) = replies(one, *question)
+    incoming = other.incoming(answer)
+    assert incoming is not None
+    assert slots_of(incoming.messages) == [2]
+    assert other.incoming(late) is None  # nothing counts that was sealed before the answer
+    assert slots_of(exchange(other, one, incoming.replies)) == [1]
+    assert slots_of(exchange(other, one, say(other, "node1", 3))) == [3]
+    assert [end.statistics()["confirmed"] for end in (one, other)] == [1, 1]
+
+
 def test_a_recording_of_an_earlier_life_is_never_believed() -> None:
     earlier, target = acquainted("node1", "node2")
     recorded = say(earlier, "node2", *range(10))
@@ -264,7 +278,7 @@ def test_a_notice_for_another_life_is_not_for_this_one() -> None:
     one, other = acquainted("node1", "node2")
     boots = Boots()
     boot = Boot("node2", b"x" * 16, displaced_by=b"a" * 16)
-    notice = boots.ask(boot, 0.0)
+    notice = boots.ask(boot, 0.0, answering=False)
     assert notice is not None
     replies(other, seal(one, other, array([encode_proof(notice)])))
     assert not other.displaced

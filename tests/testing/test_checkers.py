@@ -275,6 +275,7 @@ def test_node_remembers_its_highest_ballot_begun_or_promised() -> None:
     checker = Honesty(memory)
     memory.persisted("c", [Begun(B3)])
     memory.persisted("c", [Promised(B2)])
+    memory.listens("c", "proposer")
     checker.sent("c", messages.Memory(1, B3, 0, 0, 0))
     with pytest.raises(Violation, match=r"remembers 2\.b as its highest, not 3\.c"):
         checker.sent("c", messages.Memory(1, B2, 0, 0, 0))
@@ -298,9 +299,12 @@ def test_readmitted_node_has_learned_what_the_others_told_no_votes_of() -> None:
 def test_acceptor_confirms_nothing_below_its_promise() -> None:
     memory = Memory()
     checker = Honesty(memory)
+    memory.listens("a", "acceptor")
     memory.persisted("a", [Promised(B2)])
-    checker.sent("a", Confirmed(B1, 1))  # in the turn in which it promises more, before it does
+    memory.listens("a", "learner")
     memory.persisted("a", [Learned(0, None, NOOP)])
+    checker.sent("a", Confirmed(B1, 1))  # in the turn in which it promises more, before it does
+    memory.listens("a", "acceptor")
     with pytest.raises(Violation, match=r"confirms 1\.a, having promised more"):
         checker.sent("a", Confirmed(B1, 1))
 

@@ -8,6 +8,7 @@ from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
 from paxos.protocol.records import Record
 from paxos.replicated.roles import Roles
+from paxos.replicated.routing import Role
 from paxos.replicated.state import Applied
 
 
@@ -28,6 +29,9 @@ class Checker:
 
     def sent(self, node: str, message: Message) -> None:
         """Hear what a node says, to whomever, before anybody else hears it."""
+
+    def listens(self, node: str, role: Role) -> None:
+        """Hear that a role of a node begins to handle what has arrived."""
 
     def turned(self, node: str, roles: Roles) -> None:
         """Hear that one of a node's roles has handled what had arrived."""

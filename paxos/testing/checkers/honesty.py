@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import define
 
 from paxos.protocol import messages
+from paxos.protocol.ballot import Ballot
 from paxos.protocol.messages import Accepted, Confirmed, Message, Prepare, Promise, Rejected
 from paxos.testing.checkers.base import Checker, Violation
 from paxos.testing.checkers.memory import Durable, Memory
@@ -37,12 +38,13 @@ class Honesty(Checker):
 
             case messages.Memory(_, highest):
                 durable = self._of(node)
-                before = max(durable.before)  # what came in the same turn came later, perhaps
+                before = max(durable.before.get("proposer", (Ballot.ZERO,)))
                 if durable.forgot is None and highest < before:
                     raise Violation(f"{node} remembers {highest} as its highest, not {before}")
             case Confirmed(ballot):
                 durable = self._of(node)
-                if durable.forgot is None and ballot < durable.before[1]:
+                _, promised = durable.before.get("acceptor", (Ballot.ZERO, Ballot.ZERO))
+                if durable.forgot is None and ballot < promised:
                     raise Violation(f"{node} confirms {ballot}, having promised more")
 
     def _of(self, node: str) -> Durable:

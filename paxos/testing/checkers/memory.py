@@ -21,6 +21,7 @@ from paxos.protocol.records import (
 )
 from paxos.protocol.values import Value
 from paxos.replicated.roles import Roles
+from paxos.replicated.routing import Role
 from paxos.testing.checkers.base import Checker, Violation
 from paxos.testing.words import record_in_words
 
@@ -40,8 +41,9 @@ class Durable:
     """The newest."""
     snapshots: set[Snapshotted] = field(factory=set)
     """Every one there ever was."""
-    before: tuple[Ballot, Ballot] = (Ballot.ZERO, Ballot.ZERO)
-    """The highest ballots that it had begun, and promised, before its last write."""
+    before: dict[Role, tuple[Ballot, Ballot]] = field(factory=dict)
+    """The highest ballots that it had begun, and promised, when each role last listened: what it
+    says after that turn may rest on no more."""
     ballots: set[Ballot] = field(factory=set)
     """Every ballot it ever began."""
     cast: dict[tuple[int, Ballot], Value] = field(factory=dict)
@@ -149,7 +151,6 @@ class Memory(Checker):
     def persisted(self, node: str, records: Sequence[Record]) -> None:
         """See that each record goes on from the ones before."""
         durable = self.nodes.setdefault(node, Durable())
-        durable.before = durable.begun, durable.promised
         forgetful = durable.forgot is not None
         if forgetful:
             self._see_that_it_keeps_silent(node, durable, records)
@@ -255,6 +256,11 @@ class Memory(Checker):
                     f"the journal of {node} gives back {found and record_in_words(found)} "
                     f"where {wanted and record_in_words(wanted)} is durable"
                 )
+
+    def listens(self, node: str, role: Role) -> None:
+        """Note what is durable before a role answers: more may be before its answers are out."""
+        durable = self.nodes.setdefault(node, Durable())
+        durable.before[role] = durable.begun, durable.promised
 
     def turned(self, node: str, roles: Roles) -> None:
         """See that no role knows less than is durable, and lets go of no vote in an open slot."""

@@ -231,6 +231,7 @@ class Engine(ABC):
     def _turn(self, role: Role) -> None:
         self._woken.discard(role)
         inbox, self._inboxes[role] = self._inboxes[role], deque()
+        self._jury.listens(self.name, role)
         turn = self.roles.turn(role, inbox, self.clock())
         self._jury.turned(self.name, self.roles)
         self._simulation.leases.turned(self)

@@ -10,6 +10,7 @@ from paxos.protocol.events import Event
 from paxos.protocol.messages import Message
 from paxos.protocol.records import Record
 from paxos.replicated.roles import Roles
+from paxos.replicated.routing import Role
 from paxos.replicated.state import Applied
 from paxos.testing.checkers import (
     Agreement,
@@ -80,6 +81,7 @@ class Jury(Checker):
         )
         self._hear_sent = [checker.sent for checker in overriding(self._checkers, "sent")]
         self._hear_turns = [checker.turned for checker in overriding(self._checkers, "turned")]
+        self._hear_beginnings = [c.listens for c in overriding(self._checkers, "listens")]
         self._hear_events = [checker.happened for checker in overriding(self._checkers, "happened")]
 
     @property
@@ -103,6 +105,11 @@ class Jury(Checker):
         """See `Checker.sent`."""
         for hear in self._hear_sent:
             hear(node, message)
+
+    def listens(self, node: str, role: Role) -> None:
+        """See `Checker.listens`."""
+        for hear in self._hear_beginnings:
+            hear(node, role)
 
     def turned(self, node: str, roles: Roles) -> None:
         """See `Checker.turned`."""

@@ -70,7 +70,7 @@ class ThreadStorage(Storage):
         self._finishing = self._closed = False
         self._requests: queue.SimpleQueue[Request | Saving] = queue.SimpleQueue()
         self._saving: deque[Saving] = deque()
-        self._idle_bells: list[Bell] = []
+        self._idle_bells = [Bell()]  # enough to end with, where none can be made any more
         self._one_reader = trio.CapacityLimiter(1)
 
     async def persist(self, records: Sequence[Record]) -> None:
@@ -127,7 +127,8 @@ class ThreadStorage(Storage):
         """Write what `persist_later` left, when nobody took it along.
 
         One such write at a time: what comes meanwhile waits where it is counted. That it failed
-        whoever writes next will hear; these records cost only time.
+        whoever writes next will hear; these records cost only time. Nor may it raise that there is
+        no descriptor left for a bell: it would end all that Trio runs.
         """
         with self._flushing:
             while True:
@@ -135,7 +136,8 @@ class ThreadStorage(Storage):
                 await trio.sleep(LATER_SECONDS)
                 self._later_came = trio.Event()
                 if self._later:
-                    await self._answer(self._hand_over(()))
+                    with suppress(OSError):
+                        await self._answer(self._hand_over(()))
 
     async def finish(self) -> None:
         """Write what is left and end the thread.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Sequence
@@ -107,6 +108,28 @@ async def test_later_records_are_written_soon_without_company(
         for record in (FIRST, SECOND):
             await storage.persist_later([record])
             await journal.write_begun()
+    assert journal.transactions == [[FIRST], [SECOND]]
+
+
+async def test_later_records_wait_for_company_or_the_end_where_no_descriptor_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LATER_SECONDS", 0.001)
+    journal, tried = GatedJournal(), trio.Event()
+
+    def exhausted() -> None:
+        tried.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with open_storage(journal) as storage, trio.open_nursery() as nursery:
+        monkeypatch.setattr(module, "Bell", exhausted)
+        nursery.start_soon(storage.persist, [FIRST])  # with the only bell there is
+        await journal.write_begun()
+        await storage.persist_later([SECOND])
+        await tried.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert journal.transactions == []
+        journal.let_go(2)
     assert journal.transactions == [[FIRST], [SECOND]]
 
 

@@ -64,12 +64,20 @@ class Calm:
         return [name for name in up if self.house.services(name).roles.proposer.serving]
 
     async def settle(self) -> None:
-        """Wait until all vote, follow one leader and know the same, and nobody waits."""
+        """Wait until all vote, follow one leader and know the same, and nobody waits.
+
+        A node that has asked for another goes on asking, at its own pace, when that has long been
+        answered another way; and whoever reads there meanwhile waits for that answer first. So
+        what was lost in the harm must be asked again and answered before anybody demands.
+        """
         up = [self.house.services(name) for name in self.house.up]
         with trio.fail_after(120):
             while self.under_way or not all(one.roles.admission.voting for one in up):
                 await trio.sleep(0.1)
         await self.house.leader(within=120)
+        with trio.fail_after(120):
+            while not all(one.roles.proposer.reading.idle for one in up):
+                await trio.sleep(0.1)
         await self.house.agreed(120)
 
     async def operate(self, many: int) -> None:

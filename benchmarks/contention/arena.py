@@ -16,7 +16,7 @@ from paxos.protocol.ballot import Ballot
 from paxos.protocol.events import BallotBegun, Event
 from paxos.protocol.messages import Message
 from paxos.protocol.records import Promised
-from paxos.replicated.messages import Heartbeat
+from paxos.replicated.messages import Heartbeat, Knock
 from paxos.replicated.routing import Role
 from paxos.replicated.state import Applied
 from paxos.testing.simulation.world import World
@@ -165,7 +165,7 @@ class Arena(Surroundings):
 
     def send(self, source: str, target: str, message: Message) -> None:
         """Count a message, and let it arrive or not."""
-        octets = len(encode(message)) + self._overhead
+        octets = self._overhead + (0 if type(message) is Knock else len(encode(message)))
         lost = target == LEADER or self._random.random() < self.scene.loss
         if self._world.now >= self._since:
             self._messages += 1

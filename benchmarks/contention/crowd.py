@@ -20,6 +20,7 @@ from benchmarks.contention.arena import Scene
 from benchmarks.contention.station import Station, Surroundings, Voters, names
 from paxos.protocol.events import BallotBegun, Event
 from paxos.protocol.messages import Message
+from paxos.replicated.messages import Knock
 from paxos.replicated.routing import Role
 from paxos.replicated.state import Applied
 from paxos.wire import decode, encode
@@ -147,6 +148,8 @@ class OneProcess(Surroundings):
         self.messages += 1
         if self._random.random() < self._scene.loss:
             return
+        if type(message) is Knock:
+            return  # it would say nothing, and nobody is gone who could refuse it
         datagram = self._header + encode(message)
         self._socket.sendto(datagram, ("127.0.0.1", self._ports[target]))
 

@@ -11,8 +11,9 @@ from typing import Any, Final, NoReturn
 
 import cbor2
 
-MAX_DEPTH: Final = 6
-"""head of a snapshot > elections > their rows > election > roster > candidate are six."""
+MAX_DEPTH: Final = 8
+"""head of a snapshot > elections > their rows > election > roster > candidate are six. The answer
+to a transaction of a key-value machine has seven; nothing that we know has more."""
 
 
 class Malformed(ValueError):  # noqa: N818  the word that the package uses everywhere

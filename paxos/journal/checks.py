@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from paxos.journal.base import JournalCorrupt
+from paxos.journal.explaining import damaged
 from paxos.journal.tables import checksum
 from paxos.protocol.records import Snapshotted
 
@@ -77,8 +77,3 @@ def check_beginning(path: Path, first: int, position: int, frontier: int) -> Non
             path,
             f"its log begins at slot {first}, and the snapshot of what was before is missing",
         )
-
-
-def damaged(path: Path, what: str) -> JournalCorrupt:
-    """Return the error that says so."""
-    return JournalCorrupt(f"journal {path} is damaged: {what}")

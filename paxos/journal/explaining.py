@@ -31,3 +31,8 @@ def explained(path: Path, what: str) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         kind = JournalCorrupt if code in _CORRUPT else JournalError
         raise kind(f"journal {path} {what}: {error}") from error
+
+
+def damaged(path: Path, what: str) -> JournalCorrupt:
+    """Return the error that says so."""
+    return JournalCorrupt(f"journal {path} is damaged: {what}")

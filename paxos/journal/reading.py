@@ -10,8 +10,8 @@ from pathlib import Path
 
 from paxos.errors import LogCompacted
 from paxos.journal.base import JournalError
-from paxos.journal.checks import check_slot, checked_piece, checked_value, damaged
-from paxos.journal.explaining import explained
+from paxos.journal.checks import check_slot, checked_piece, checked_value
+from paxos.journal.explaining import damaged, explained
 from paxos.journal.tables import Row, connect
 from paxos.protocol.ballot import Ballot
 from paxos.protocol.records import Voted

@@ -24,9 +24,8 @@ from paxos.journal.beginning import (
     parse_ballot,
     parse_mark,
 )
-from paxos.journal.checks import damaged
 from paxos.journal.compaction import Compaction
-from paxos.journal.explaining import SQLITE_ERRORS, explained
+from paxos.journal.explaining import SQLITE_ERRORS, damaged, explained
 from paxos.journal.lock import JournalLock
 from paxos.journal.open_votes import OpenVotes
 from paxos.journal.reading import JournalReader

@@ -30,7 +30,8 @@ import sqlite3
 import zlib
 from pathlib import Path
 
-from paxos.journal.base import JournalCorrupt, JournalError
+from paxos.journal.base import JournalError
+from paxos.journal.explaining import damaged
 
 FORMAT = 3
 """The version of all that stands above."""
@@ -285,18 +286,16 @@ def read_facts(db: sqlite3.Connection, path: Path) -> dict[str, object]:
         )
     for key, (value, crc) in rows.items():
         if crc != checksum(b"", "about", key, value):
-            raise JournalCorrupt(
-                f"journal {path} is damaged: about.{key} = {value!r} does not match its checksum"
-            )
+            raise damaged(path, f"about.{key} = {value!r} does not match its checksum")
     if [sql for (sql,) in made] != [sql for sql in SCHEMA if sql.startswith("CREATE")]:
-        raise JournalCorrupt(f"journal {path} is damaged: its tables are not as they were made")
+        raise damaged(path, "its tables are not as they were made")
     known = {key: value for key, (value, _) in rows.items()}
     for key in FACTS:
         if key not in known:
-            raise JournalCorrupt(f"journal {path} is damaged: about has no {key!r}")
+            raise damaged(path, f"about has no {key!r}")
     progress = str(known.pop("progress"))
     if not _PROGRESS.fullmatch(progress):
-        raise JournalCorrupt(f"journal {path} is damaged: about.progress = {progress!r}")
+        raise damaged(path, f"about.progress = {progress!r}")
     frontier, known["writes"] = progress.split(" ", 1)
     known["frontier"] = int(frontier)
     return known

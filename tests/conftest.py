@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,3 +22,7 @@ def node(tmp_path: Path) -> Iterator[paxos.blocking.Node]:
         paxos.blocking.fail_after(LIMIT),
     ):
         yield node
+
+
+# Whoever runs the tests may be deaf to it, as under nohup; children would inherit that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
